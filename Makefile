@@ -1,0 +1,100 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+export PYTHON
+# The development environment in the cache; only .complete says that it is whole.
+environment := $(shell tools/environment.sh path)
+ready := $(environment)/.complete
+export PATH := $(environment)/bin:$(PATH)
+# ansible-playbook ignores the ansible.cfg of a folder that anybody may write to, unless it is named.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+side_by_side := python3 tools/side_by_side.py
+checks := lint types layers unit sanity package docs licence
+
+.PHONY: help
+help: ## What can be made (this list)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## The commands that most people need
+
+.PHONY: demo test check down proof
+demo: $(ready) ## A local cluster with a model that answers, from nothing; a second run changes nothing
+	@$(side_by_side) cluster engine deploy:cluster,engine chat:deploy
+
+test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
+	@$(side_by_side) check cluster engine e2e:cluster,engine,check?
+
+check: $(ready) ## Every check that needs no cluster
+	@$(side_by_side) --quiet --logs build/logs/check $(checks)
+
+down: $(ready) ## Remove the local cluster without a trace; the cache stays
+	@ansible-playbook -i inventories/local playbooks/local_cluster.yml -e local_cluster_state=absent
+
+proof: $(ready) ## The long measurements: load, faults, comparison with other tools
+	@$(side_by_side) cluster engine benchmarks:cluster,engine
+
+## Parts of `make check`
+
+.PHONY: environment lint types layers unit sanity package docs licence
+environment: ## The development environment (made when needed)
+	@tools/environment.sh make
+
+$(ready):
+	@$(side_by_side) --quiet environment
+
+lint: $(ready) ## ruff, yamllint, ansible-lint
+	ruff check .
+	ruff format --check .
+	yamllint --strict .
+	ansible-lint --offline
+
+types: $(ready) ## mypy, strict
+	mypy
+	mypy tools
+
+layers: $(ready) ## Imports go one way
+	@PYTHONPATH=collections lint-imports
+
+unit: $(ready) ## Unit tests, with the coverage that is asked for
+	pytest tests/unit --numprocesses auto --cov --cov-report term --cov-report json:build/coverage.json
+	coverage report --include 'plugins/module_utils/_domain/*' --fail-under 100
+
+sanity: $(ready) ## ansible-test sanity, with empty ignore files
+	@tools/sanity.sh
+
+package: $(ready) ## Build the collection, install the artifact, look at it from there
+	@tools/package.sh
+
+docs: $(ready) ## Documentation of the collection and its changelog
+	antsibull-changelog lint
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+
+licence: $(ready) ## Copyright and licence of every file
+	reuse lint --quiet || reuse lint
+
+## Parts of `make demo` and `make test`
+
+.PHONY: cluster engine deploy chat e2e benchmarks
+cluster: $(ready) ## The local one-node cluster
+	@ansible-playbook -i inventories/local playbooks/local_cluster.yml
+
+engine: $(ready) ## The engine, the tiny model and their volumes
+	@ansible-playbook -i inventories/local playbooks/local_engine.yml
+
+deploy: $(ready) ## Deploy the model servers of inventories/local
+	@ansible-playbook -i inventories/local deploy.yml
+
+chat: $(ready) ## Ask the deployed model something through its Service
+	@ansible-playbook -i inventories/local playbooks/demo.yml
+
+e2e: $(ready) ## Tests on the local cluster (which must be up)
+	@pytest tests/e2e
+
+benchmarks: $(ready)
+	@benchmarks/run
