@@ -220,7 +220,8 @@ class Traffic:
 
 def _dechunk(raw: bytes) -> tuple[bytes, bool]:
     """Return the content of a chunked body and whether its closing chunk was there."""
-    parts, at = [], 0
+    parts: list[bytes] = []
+    at = 0
     while True:
         line = raw.find(b"\r\n", at)
         if line < 0:

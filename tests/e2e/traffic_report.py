@@ -60,7 +60,7 @@ def judge_answer(status: int, body: bytes, complete: bool, expectation: Expectat
     record.identity = str(answers[0].get("id", "")) if answers else ""
     record.pod = next((str(part["system_fingerprint"]) for part in answers if part.get("system_fingerprint")), "")
     record.content = "".join(_text(choice) for part in answers for choice in part.get("choices", []))
-    usage = next((part["usage"] for part in reversed(answers) if part.get("usage")), {})
+    usage: dict[str, Any] = next((part["usage"] for part in reversed(answers) if part.get("usage")), {})
     tokens = usage.get("completion_tokens")
     checks: tuple[tuple[bool, str, Any], ...] = (
         (bool(errors), "error_in_answer", errors),
@@ -68,7 +68,7 @@ def judge_answer(status: int, body: bytes, complete: bool, expectation: Expectat
         (not complete or not reasons or (expectation.stream and not done), "truncated", body[-200:]),
         (tokens is None, "no_usage", usage),
         (tokens != expectation.tokens, "too_few_tokens", f"{tokens} of {expectation.tokens}"),
-        (answers and answers[0].get("model") != expectation.model, "wrong_model", answers[:1]),
+        (bool(answers) and answers[0].get("model") != expectation.model, "wrong_model", answers[:1]),
     )
     for wrong, outcome, detail in checks:
         if wrong:

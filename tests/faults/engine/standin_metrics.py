@@ -44,24 +44,28 @@ class Metrics:
     def render(self, running: int) -> str:
         """Return the page, with ``running`` requests at work."""
         lines = []
-        gauges = {"num_requests_running": running, "num_requests_waiting": 0, "kv_cache_usage_perc": running / 256}
+        gauges: dict[str, float] = {
+            "num_requests_running": running,
+            "num_requests_waiting": 0,
+            "kv_cache_usage_perc": running / 256,
+        }
         for name, value in gauges.items():
             lines += [f"# TYPE vllm:{name} gauge", f"vllm:{name}{{{self._labels}}} {float(value)}"]
         for name, value in self.counters.items():
             lines += [f"# TYPE {name} counter", f"{name}{{{self._labels}}} {value}"]
         lines.append("# TYPE vllm:request_success_total counter")
-        for reason, count in self.finished.items():
+        for reason, ended in self.finished.items():
             labels = f'engine="0",finished_reason="{reason}",{self._labels.split(",", 1)[1]}'
-            lines.append(f"vllm:request_success_total{{{labels}}} {float(count)}")
+            lines.append(f"vllm:request_success_total{{{labels}}} {float(ended)}")
         for name, bounds in HISTOGRAMS.items():
             lines.append(f"# TYPE {name} histogram")
-            total = 0.0
+            total: float = 0
             for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), self._observed[name]):
                 total += count
                 lines.append(f'{name}_bucket{{engine="0",le="{bound}",{self._labels.split(",", 1)[1]}}} {total}')
             lines += [f"{name}_count{{{self._labels}}} {total}", f"{name}_sum{{{self._labels}}} {self._sums[name]}"]
         lines.append("# TYPE http_requests_total counter")
-        for (handler, method, status), count in sorted(self.http.items()):
+        for (handler, method, status), answers in sorted(self.http.items()):
             labels = f'handler="{handler}",method="{method}",status="{status}"'
-            lines.append(f"http_requests_total{{{labels}}} {float(count)}")
+            lines.append(f"http_requests_total{{{labels}}} {float(answers)}")
         return "\n".join(lines) + "\n"

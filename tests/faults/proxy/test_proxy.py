@@ -78,7 +78,7 @@ def test_parts_of_a_watch_are_handed_on_at_once(proxy: FaultProxy) -> None:
 
 def test_only_the_chosen_request_of_the_method_and_path_is_hurt(proxy: FaultProxy, heard: list[str]) -> None:
     proxy.set(Fault("status", method="POST", path="^/a$", nth=(2,), status=503))
-    asked = [("/a", {}), ("/b", {}), ("/a", None), ("/a", {}), ("/a", {})]
+    asked: list[tuple[str, dict[str, int] | None]] = [("/a", {}), ("/b", {}), ("/a", None), ("/a", {}), ("/a", {})]
     assert [request("127.0.0.1", proxy.port, path, body).status for path, body in asked] == [200, 200, 200, 503, 200]
     assert heard == ["POST /a", "POST /b", "GET /a", "POST /a"]
 

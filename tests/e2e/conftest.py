@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of the tests on a running cluster.
+
+Where things are comes from the environment, each with the local cluster's place as default:
+``LLMOPS_TEST_KUBECONFIG`` (an administrator's kubeconfig), ``LLMOPS_TEST_AUDIT_LOG`` (a file on this machine),
+``LLMOPS_TEST_ENGINE`` and ``LLMOPS_TEST_MODELS`` (folders of the node with vLLM's environment and the models).
+Everything is made in namespaces of its own that enforce Pod Security ``restricted`` and go at the end, also when a test
+fails or is interrupted; what a killed session left is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.releases import Places, find_places
+from tests.support.cluster import AuditLog, Cluster
+from tests.support.playbooks import Project
+
+PURPOSE = "llmops.dev/purpose"
+STALE_SECONDS = 3600
+MakeNamespace = Callable[..., str]
+MakeProject = Callable[..., Project]
+
+
+@pytest.fixture(name="places", scope="session")
+def _places() -> Places:
+    """Return where the cluster, its audit log, the engine and the models are."""
+    return find_places()
+
+
+@pytest.fixture(name="cluster", scope="session")
+def _cluster(places: Places) -> Cluster:
+    """Return the cluster; a test session without one is an error, never a skip."""
+    assert places.kubeconfig.is_file(), (
+        f"no kubeconfig at {places.kubeconfig}: start the local cluster (make cluster) or set LLMOPS_TEST_KUBECONFIG"
+    )
+    cluster = Cluster(places.kubeconfig)
+    assert cluster.call("GET", "/readyz") == "ok"
+    return cluster
+
+
+@pytest.fixture(name="audit", scope="session")
+def _audit(places: Places) -> AuditLog:
+    """Return the reader of the API server's audit log."""
+    assert places.audit_log.is_file(), f"no audit log at {places.audit_log}: set LLMOPS_TEST_AUDIT_LOG"
+    return AuditLog(places.audit_log)
+
+
+@pytest.fixture(name="make_namespace", scope="session")
+def _make_namespace(cluster: Cluster, places: Places) -> Iterator[MakeNamespace]:
+    """Return a maker of namespaces with the volumes of engine and models; all of them go at the end."""
+    made: list[str] = []
+    _remove_stale(cluster)
+
+    def make(word: str = "test") -> str:
+        name = f"e2e-{word}-{uuid.uuid4().hex[:6]}"
+        made.append(name)
+        labels = {"pod-security.kubernetes.io/enforce": "restricted", PURPOSE: "test"}
+        meta = {"name": name, "labels": labels, "annotations": {"llmops.dev/created": str(int(time.time()))}}
+        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
+        for manifest in places.volumes(name, cluster.items("Node")[0]["metadata"]["name"]):
+            cluster.create(manifest)
+        return name
+
+    try:
+        yield make
+    finally:
+        # In parallel, and not waited for one by one: the end of a namespace takes the cluster some ten seconds.
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: cluster.delete_namespace(name, 90), made))
+
+
+@pytest.fixture(name="namespace")
+def _namespace(make_namespace: MakeNamespace, cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return a namespace for one test; its end is begun right after the test, so that pods do not pile up."""
+    name = make_namespace(request.node.originalname.removeprefix("test_").replace("_", "-")[:20].strip("-"))
+    yield name
+    cluster.delete_namespace(name)
+
+
+@pytest.fixture(name="make_project")
+def _make_project(tmp_path: Path, places: Places) -> MakeProject:
+    """Return a maker of inventories that name the cluster."""
+
+    def make(*model_servers: dict[str, object], folder: str = "inventory", **variables: object) -> Project:
+        return Project(tmp_path / folder, places.kubeconfig, model_servers, **variables)
+
+    return make
+
+
+def _remove_stale(cluster: Cluster) -> None:
+    for item in cluster.items("Namespace", selector=f"{PURPOSE}=test"):
+        created = int(item["metadata"].get("annotations", {}).get("llmops.dev/created", 0))
+        if time.time() - created > STALE_SECONDS:
+            cluster.delete_namespace(item["metadata"]["name"])
