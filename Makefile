@@ -62,7 +62,7 @@ layers: $(ready) ## Imports go one way
 	@PYTHONPATH=collections lint-imports
 
 unit: $(ready) ## Unit tests, with the coverage that is asked for
-	pytest tests/unit --numprocesses auto --cov --cov-report term --cov-report json:build/coverage.json
+	pytest tests/unit tests/faults --numprocesses auto --cov --cov-report term --cov-report json:build/coverage.json
 	coverage report --include 'plugins/module_utils/_domain/*' --fail-under 100
 
 sanity: $(ready) ## ansible-test sanity, with empty ignore files
