@@ -62,7 +62,7 @@ layers: $(ready) ## Imports go one way
 	@PYTHONPATH=collections lint-imports
 
 unit: $(ready) ## Unit tests, with the coverage that is asked for
-	pytest tests/unit tests/faults --numprocesses auto --cov --cov-report term --cov-report json:build/coverage.json
+	pytest tests/unit --numprocesses auto --cov --cov-report term --cov-report json:build/coverage.json
 	coverage report --include 'plugins/module_utils/_domain/*' --fail-under 100
 
 sanity: $(ready) ## ansible-test sanity, with empty ignore files
@@ -93,8 +93,8 @@ deploy: $(ready) ## Deploy the model servers of inventories/local
 chat: $(ready) ## Ask the deployed model something through its Service
 	@ansible-playbook -i inventories/local playbooks/demo.yml
 
-e2e: $(ready) ## Tests on the local cluster (which must be up)
-	@pytest tests/e2e
+e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use
+	@pytest tests/faults tests/e2e
 
 benchmarks: $(ready)
 	@benchmarks/run

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +63,34 @@ def parse_steps(arguments: list[str], logs: Path) -> list[Step]:
         if not step.waits_for <= known:
             sys.exit(f"error: {step.name} waits for {', '.join(sorted(step.waits_for - known))}, which is not run")
     return steps
+
+
+def signal_group(step: Step, number: int) -> bool:
+    """Send a signal to all processes of the step; return whether there were any."""
+    if step.process is None:
+        return False
+    try:
+        os.killpg(step.process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def is_running(step: Step) -> bool:
+    """Return whether the step itself lives."""
+    return step.process is not None and step.process.poll() is None
+
+
+def has_processes(step: Step) -> bool:
+    """Return whether the step itself or any of its children lives; children may outlive it."""
+    return is_running(step) or signal_group(step, 0)
+
+
+def wait_for_end(steps: list[Step], lives: Callable[[Step], bool], seconds: float) -> None:
+    """Wait until none of the steps lives, at most the given time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(lives(step) for step in steps):
+        time.sleep(0.02)
 
 
 class Runner:
@@ -154,14 +183,13 @@ class Runner:
     def end_all(self) -> None:
         """End every running step with all of its processes, politely first."""
         for number, patience in ENDING_SIGNALS:
-            alive = [step for step in self.steps if step.process is not None and step.process.poll() is None]
+            alive = [step for step in self.steps if step.state == "running" and has_processes(step)]
             for step in alive:
-                if step.process is not None:
-                    self.say(step, f"ending it ({number.name})")
-                    os.killpg(step.process.pid, number)
-            deadline = time.monotonic() + patience
-            while time.monotonic() < deadline and any(step.process and step.process.poll() is None for step in alive):
-                time.sleep(0.05)
+                self.say(step, f"ending it ({number.name})")
+                signal_group(step, number)
+            wait_for_end(alive, is_running, patience)
+            # Left-over children of a shell ignore SIGINT; nobody else needs more time once the step itself is gone.
+            wait_for_end(alive, has_processes, 0.5)
         for step in self.steps:
             if step.state == "running":
                 step.state, step.seconds = "interrupted", time.monotonic() - step.started
