@@ -28,7 +28,7 @@ demo: $(ready) ## A local cluster with a model that answers, from nothing; a sec
 	@$(side_by_side) cluster engine deploy:cluster,engine chat:deploy
 
 test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
-	@$(side_by_side) check cluster engine e2e:cluster,engine,check?
+	@$(side_by_side) check importer:check? cluster engine e2e:cluster,engine,check?
 
 check: $(ready) ## Every check that needs no cluster
 	@$(side_by_side) --quiet --logs build/logs/check $(checks)
@@ -39,9 +39,9 @@ down: $(ready) ## Remove the local cluster without a trace; the cache stays
 proof: $(ready) ## The long measurements: load, faults, comparison with other tools
 	@$(side_by_side) cluster engine benchmarks:cluster,engine
 
-## Parts of `make check`
+## Parts of `make check`, and the importer of `make test`
 
-.PHONY: environment lint types layers unit sanity package docs licence
+.PHONY: environment lint types layers unit sanity package importer docs licence
 environment: ## The development environment (made when needed)
 	@tools/environment.sh make
 
@@ -70,6 +70,9 @@ sanity: $(ready) ## ansible-test sanity, with empty ignore files
 
 package: $(ready) ## Build the collection, install the artifact, look at it from there
 	@tools/package.sh
+
+importer: $(ready) ## Import the artifact as Galaxy and the hubs do
+	@tools/importer.sh
 
 docs: $(ready) ## Documentation of the collection and its changelog
 	antsibull-changelog lint
