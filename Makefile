@@ -54,9 +54,8 @@ lint: $(ready) ## ruff, yamllint, ansible-lint
 	yamllint --strict .
 	ansible-lint --offline
 
-types: $(ready) ## mypy, strict
-	mypy
-	mypy tools
+types: $(ready) ## mypy, strict, on everything that carries types
+	@tools/types.sh
 
 layers: $(ready) ## Imports go one way
 	@PYTHONPATH=collections lint-imports
