@@ -15,7 +15,7 @@ export PATH := $(environment)/bin:$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 side_by_side := python3 tools/side_by_side.py
-checks := lint types layers unit sanity package docs licence
+checks := ruff yamllint ansible-lint types layers unit sanity package docs licence
 
 .PHONY: help
 help: ## What can be made (this list)
@@ -41,17 +41,21 @@ proof: $(ready) ## The long measurements: load, faults, comparison with other to
 
 ## Parts of `make check`, and the importer of `make test`
 
-.PHONY: environment lint types layers unit sanity package importer docs licence
+.PHONY: environment ruff yamllint ansible-lint types layers unit sanity package importer docs licence
 environment: ## The development environment (made when needed)
 	@tools/environment.sh make
 
 $(ready):
 	@$(side_by_side) --quiet environment
 
-lint: $(ready) ## ruff, yamllint, ansible-lint
+ruff: $(ready) ## Python: findings, format, complexity
 	ruff check .
 	ruff format --check .
+
+yamllint: $(ready) ## YAML
 	yamllint --strict .
+
+ansible-lint: $(ready) ## Roles and playbooks, profile production
 	ansible-lint --offline
 
 types: $(ready) ## mypy, strict, on everything that carries types

@@ -53,8 +53,8 @@ def parse_steps(arguments: list[str], logs: Path) -> list[Step]:
     """Return the steps of the command line; waiting for an unknown step is an error."""
     steps = []
     for argument in arguments:
-        name, _, after = argument.partition(":")
-        names = [other for other in after.split(",") if other]
+        name, *after = argument.split(":")
+        names = [other for part in after for other in part.split(",") if other]
         needs = frozenset(other for other in names if not other.endswith("?"))
         waits_for = frozenset(other.rstrip("?") for other in names)
         steps.append(Step(name=name, needs=needs, waits_for=waits_for, log=logs / f"{name}.log"))

@@ -109,7 +109,7 @@ def test_the_artifact_leaves_out_what_serves_the_checkout_alone(read_yaml: Any) 
 
 
 def test_no_file_names_a_path_of_the_machine_it_was_written_on(root: Path, text_files: dict[str, str]) -> None:
-    folders = "|".join(re.escape(str(path)) for path in {root, root.resolve(), Path.home()})
+    folders = "|".join(re.escape(str(path)) for path in (root, root.resolve(), Path.home()))
     machine_paths = re.compile(rf"(?<![\w.}}~/-])(?:{folders}|/home/[a-z]+|/Users/[a-z]+)/")
     offending = [
         f"{name}:{number}: {line.strip()}"

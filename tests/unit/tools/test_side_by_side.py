@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").split(")")[1].split()[0] != "Z"
 
 
-def wait_until(what: str, condition: object) -> None:
+def wait_until(what: str, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, f"{what}: not within 10 s"
         time.sleep(0.02)
 
@@ -103,7 +104,7 @@ def test_an_interrupt_ends_the_children_of_every_target(folder: Path, number: si
     with subprocess.Popen(
         [sys.executable, str(TOOL), "daemon"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        wait_until("the target starts its child", lambda: (folder / "child.pid").exists())
+        wait_until("the target starts its child", (folder / "child.pid").exists)
         child = int((folder / "child.pid").read_text(encoding="utf-8"))
         process.send_signal(number)
         output, _errors = process.communicate(timeout=30)
