@@ -14,6 +14,9 @@ export PATH := $(environment)/bin:$(PATH)
 # ansible-playbook ignores the ansible.cfg of a folder that anybody may write to, unless it is named.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
+# Where inventories/local puts it; tests on another cluster name theirs.
+export LLMOPS_TEST_KUBECONFIG ?= /var/lib/llmops-cluster/llmops/etc/admin.kubeconfig
+
 side_by_side := python3 tools/side_by_side.py
 checks := ruff yamllint ansible-lint types layers unit sanity package docs licence
 
@@ -28,7 +31,7 @@ demo: $(ready) ## A local cluster with a model that answers, from nothing; a sec
 	@$(side_by_side) cluster engine deploy:cluster,engine chat:deploy
 
 test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
-	@$(side_by_side) check importer:check? cluster engine e2e:cluster,engine,check?
+	@$(side_by_side) check importer:check? cluster engine e2e:cluster,engine,check? molecule:cluster,e2e?
 
 check: $(ready) ## Every check that needs no cluster
 	@$(side_by_side) --quiet --logs build/logs/check $(checks)
@@ -86,7 +89,7 @@ licence: $(ready) ## Copyright and licence of every file
 
 ## Parts of `make demo` and `make test`
 
-.PHONY: cluster engine deploy chat e2e benchmarks
+.PHONY: cluster engine deploy chat e2e molecule benchmarks
 cluster: $(ready) ## The local one-node cluster
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml
 
@@ -101,6 +104,9 @@ chat: $(ready) ## Ask the deployed model something through its Service
 
 e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use
 	@pytest tests/faults tests/e2e
+
+molecule: $(ready) ## The roles on the local cluster: check, converge, converge again, verify
+	@molecule test --all
 
 benchmarks: $(ready)
 	@benchmarks/run
