@@ -28,10 +28,11 @@ help: ## What can be made (this list)
 
 .PHONY: demo test check down proof
 demo: $(ready) ## A local cluster with a model that answers, from nothing; a second run changes nothing
-	@$(side_by_side) cluster engine deploy:cluster,engine chat:deploy
+	@$(side_by_side) cluster engine-files engine:cluster,engine-files deploy:engine chat:deploy
 
 test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
-	@$(side_by_side) check importer:check? cluster engine e2e:cluster,engine,check? molecule:cluster,e2e?
+	@$(side_by_side) check importer:check? cluster engine-files engine:cluster,engine-files \
+		e2e:engine,check? molecule:engine,e2e?
 
 check: $(ready) ## Every check that needs no cluster
 	@$(side_by_side) --quiet --logs build/logs/check $(checks)
@@ -40,7 +41,7 @@ down: $(ready) ## Remove the local cluster without a trace; the cache stays
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml -e local_cluster_state=absent
 
 proof: $(ready) ## The long measurements: load, faults, comparison with other tools
-	@$(side_by_side) cluster engine benchmarks:cluster,engine
+	@$(side_by_side) cluster engine-files engine:cluster,engine-files benchmarks:engine
 
 ## Parts of `make check`, and the importer of `make test`
 
@@ -89,11 +90,14 @@ licence: $(ready) ## Copyright and licence of every file
 
 ## Parts of `make demo` and `make test`
 
-.PHONY: cluster engine deploy chat e2e molecule benchmarks
+.PHONY: cluster engine-files engine deploy chat e2e molecule benchmarks
 cluster: $(ready) ## The local one-node cluster
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml
 
-engine: $(ready) ## The engine, the tiny model and their volumes
+engine-files: $(ready) ## The engine and the tiny model, on disk: needs no cluster yet
+	@ansible-playbook -i inventories/local playbooks/local_engine.yml --skip-tags local_engine_objects
+
+engine: $(ready) ## The engine, the tiny model and their volumes in the cluster
 	@ansible-playbook -i inventories/local playbooks/local_engine.yml
 
 deploy: $(ready) ## Deploy the model servers of inventories/local
