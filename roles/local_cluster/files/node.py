@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start and stop the node: a set of namespaces whose first process supervises every daemon.
+
+``start`` brings up a missing node, replaces one that runs with other settings, and raises daemons that were
+put down. ``stop`` ends the node and keeps its state. ``remove`` leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import host
+from common import (
+    NODE_MARK,
+    SYSTEM_PATH,
+    Trouble,
+    exclusive,
+    find_node,
+    main,
+    remove_tree,
+    run,
+    tail,
+    wait_until,
+    write_whole,
+)
+
+START_SECONDS = 20
+
+
+def generation(folder: Path) -> str:
+    """Reduce everything that the daemons are started with to one digest; it names a generation of the node."""
+    total = hashlib.sha256()
+    for path in sorted([*folder.glob("etc/**/*"), *folder.glob("pki/*.crt"), *folder.glob("sv/*/run")]):
+        if path.is_file():
+            total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    for link in sorted(folder.glob("bin/*")):
+        total.update(f"{link.name}\0{os.readlink(link)}\0".encode())
+    return total.hexdigest()
+
+
+def is_up(pid: int) -> bool:
+    """Say whether the node's init has done its work and become the supervisor."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "runsvdir"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def start(settings: dict[str, Any]) -> dict[str, Any]:
+    """Make the node run with the settings on disk; tell what was done."""
+    folder = Path(settings["folder"])
+    with exclusive(folder / "run" / "lock"):
+        wanted = generation(folder)
+        pid = find_node(folder)
+        if pid and is_up(pid) and (folder / "run" / "generation").exists():
+            if (folder / "run" / "generation").read_text() == wanted:
+                raised = raise_daemons(folder)
+                return {
+                    "changed": bool(raised),
+                    "did": "raised " + ", ".join(raised) if raised else "nothing",
+                    "pid": pid,
+                }
+            did = "restarted with changed settings"
+        else:
+            did = "started"
+        end(settings)
+        pid = launch(settings)
+        write_whole(folder / "run" / "generation", wanted)
+        return {"changed": True, "did": did, "pid": pid}
+
+
+def raise_daemons(folder: Path) -> list[str]:
+    """Start daemons again that somebody put down; name them."""
+    services = sorted(path for path in (folder / "sv").iterdir() if (path / "run").exists())
+    told = run(["sv", "status", *map(str, services)], check=False).stdout.splitlines()
+    down = [line.split(": ")[1] for line in told if line.startswith("down:")]
+    for service in down:
+        run(["sv", "up", service])
+    return [Path(service).name for service in down]
+
+
+def launch(settings: dict[str, Any]) -> int:
+    """Start the init in namespaces of its own, connect it, and wait until it supervises the daemons."""
+    folder = Path(settings["folder"])
+    host.acquire(settings)
+    host.make_cgroups(settings["cgroup"])
+    host.block(settings)
+    log = folder / "run" / "node.log"
+    log.write_bytes(b"")
+    log.chmod(0o644)
+    command = [
+        "unshare",
+        "--net",
+        "--mount",
+        "--pid",
+        "--uts",
+        "--ipc",
+        "--fork",
+        "--mount-proc",
+        "--propagation",
+        "private",
+    ]
+    with open(log, "ab") as output:
+        subprocess.Popen(
+            [*command, str(folder / "etc" / "node-init")],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,
+            umask=0o022,
+            env={"PATH": SYSTEM_PATH, NODE_MARK: str(folder)},
+        )
+    try:
+        wait_until("the node's first process", lambda: find_node(folder) is not None, START_SECONDS)
+        pid = find_node(folder) or 0
+        wait_until("the node's network namespace", lambda: own_network(pid), START_SECONDS)
+        host.connect(settings, pid)
+        wait_until("the node's supervisor", lambda: is_up(pid), START_SECONDS)
+    except Trouble as trouble:
+        said = "\n  ".join(tail(log) or ["(nothing)"])
+        raise Trouble(
+            f"Node {settings['name']} did not start: {trouble}\nIts log {log} ends with:\n  {said}"
+        ) from trouble
+    return pid
+
+
+def own_network(pid: int) -> bool:
+    """Say whether the process has left the host's network namespace."""
+    return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+
+
+def end(settings: dict[str, Any]) -> bool:
+    """End the node and take its cable and cgroups away; its state stays.
+
+    Killing the first process is enough and is safe: the kernel ends everything in its PID namespace, frees
+    mounts, interfaces and packet filters with the namespaces, and etcd's log survives the end of its process.
+    """
+    folder = Path(settings["folder"])
+    pid = find_node(folder)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        wait_until(f"the end of node process {pid}", lambda: find_node(folder) is None, START_SECONDS)
+        wait_until(f"the end of process {pid}", lambda: not Path(f"/proc/{pid}").exists(), START_SECONDS)
+    cut = host.disconnect(settings)
+    removed = host.remove_cgroups(settings["cgroup"])
+    (folder / "run" / "generation").unlink(missing_ok=True)
+    return bool(pid) or cut or removed
+
+
+def stop(settings: dict[str, Any]) -> dict[str, Any]:
+    """End the node, keep its state."""
+    return {"changed": end(settings)}
+
+
+def remove(settings: dict[str, Any]) -> dict[str, Any]:
+    """End the node and remove its state, then give the host back what no other cluster needs."""
+    folder = Path(settings["folder"])
+    changed = end(settings)
+    if folder.exists():
+        refuse_mounts(folder)
+        remove_tree(folder)
+        changed = True
+    return {"changed": host.release(settings) or changed}
+
+
+def refuse_mounts(folder: Path) -> None:
+    """Stop before removing a folder into which something is mounted on the host."""
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    inside = [mount for mount in mounts if mount.startswith(f"{folder}/")]
+    if inside:
+        raise Trouble(f"Cannot remove {folder}: {', '.join(inside)} is mounted inside. Unmount it and run again.")
+
+
+if __name__ == "__main__":
+    main({"start": start, "stop": stop, "remove": remove})

@@ -1,0 +1,169 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Find out before anything is written whether this machine can carry a local cluster.
+
+``examine`` looks at what can be read. ``probe`` makes throw-away namespaces and tries in them what the node will
+do: that tells more about a kernel than its configuration file. Looking (``gather``) is apart from judging
+(``judge``), which is pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import host
+from common import Trouble, have, main, read_json, run
+
+MEMORY_GIB_MIN = 3
+MEMORY_GIB_MIN_BUILD = 5  # the linker of the Kubernetes programs takes 2.5 GiB
+ROOT_GIB_MIN = 5
+CACHE_GIB_MIN_BUILD = 8
+V1_HIERARCHIES = ("cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio")
+V2_NEEDED = ("cpuset", "cpu", "memory", "pids")
+GIB = 1 << 30
+# Each try runs in namespaces of its own and leaves nothing.
+TRIES = {
+    "network namespaces with veth and bridge": "ip link add try0 type veth peer name try1 && ip link add try2 type bridge",
+    "packet filter (iptables)": "iptables -w -t nat -A POSTROUTING -m comment --comment t -j MASQUERADE",
+    "packet filter (nftables)": "nft add table inet t && nft delete table inet t",
+    "mounts of tmpfs and overlay": (
+        "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/m && "
+        "mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w t /mnt/m"
+    ),
+}
+
+
+def free_gib(path: Path) -> float:
+    """Give the free space of the file system that a path lies or will lie on."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free / GIB
+
+
+def memory_gib() -> float:
+    """Give the memory that programs can still get."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024 / GIB
+    return 0.0
+
+
+def gather(settings: dict[str, Any]) -> dict[str, Any]:
+    """Look at the machine; nothing is changed."""
+    wanted = settings["packages"]
+    missing = [program for program in wanted if not (Path(program).exists() if program[0] == "/" else have(program))]
+    routes = json.loads(run(["ip", "-j", "route", "show", "table", "all"]).stdout) if have("ip") else []
+    root = Path(settings["root"])
+    v1 = [Path(mount.split()[1]).name for mount in Path("/proc/mounts").read_text().splitlines() if mount.split()[2] == "cgroup"]
+    return {
+        "user": os.geteuid(),
+        "debian": Path("/etc/debian_version").exists(),
+        "missing": missing,
+        "memory_gib": memory_gib(),
+        "root_gib": free_gib(root),
+        "cache_gib": free_gib(Path(settings["cache"])),
+        "routes": [(route["dst"], route.get("dev", "")) for route in routes],
+        "own_links": host.links_of(settings["alias"]) if have("ip") else [],
+        "neighbours": neighbours(root, settings["folder"]),
+        "v2": (host.CGROUP / "cgroup.controllers").read_text().split() if host.is_v2() else [],
+        "v1": v1,
+        "systemd": Path("/run/systemd/system").is_dir(),
+    }
+
+
+def neighbours(root: Path, folder: str) -> dict[str, str]:
+    """Give the address ranges of the other clusters that have state on this machine."""
+    found = {}
+    for path in root.glob("*/run/cluster.json"):
+        if str(path.parents[1]) != folder:
+            found[path.parents[1].name] = read_json(path).get("net", "")
+    return found
+
+
+def judge(seen: dict[str, Any], settings: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Give what forbids a cluster here, and what its user should know."""
+    problems, warnings = [], []
+    if seen["user"] != 0:
+        problems.append("not root: namespaces, mounts, cgroups and packet filters need it. Run with sudo.")
+    if seen["missing"] and not seen["debian"]:
+        names = ", ".join(seen["missing"])
+        problems.append(f"no Debian, and these programs are missing: {names}. Install them, then run again.")
+    problems += judge_sizes(seen, settings["build"])
+    problems += judge_addresses(seen, settings)
+    problems += judge_cgroups(seen)
+    if seen["systemd"]:
+        warnings.append(
+            f"systemd runs here: cgroup {settings['cgroup']} stands beside its slices, not under them. systemd leaves "
+            "cgroups alone that it did not make; tools that only know slices will not show the cluster."
+        )
+    return problems, warnings
+
+
+def judge_sizes(seen: dict[str, Any], build: bool) -> list[str]:
+    """Judge memory and disk; building needs more of both."""
+    limits = [
+        ("memory_gib", "memory available", MEMORY_GIB_MIN_BUILD if build else MEMORY_GIB_MIN),
+        ("root_gib", "disk space for the cluster's state", ROOT_GIB_MIN),
+        ("cache_gib", "disk space for the cache", CACHE_GIB_MIN_BUILD if build else 1),
+    ]
+    return [f"{what}: {seen[key]:.1f} GiB, {low} GiB needed." for key, what, low in limits if seen[key] < low]
+
+
+def judge_addresses(seen: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """Judge whether the cluster's addresses are free, its own routes aside."""
+    net = ipaddress.ip_network(settings["net"])
+    cure = "Set another local_cluster_index (0 to 15)."
+    problems = [
+        f"local cluster {name} has the addresses {taken} already. {cure}"
+        for name, taken in seen["neighbours"].items()
+        if taken == settings["net"]
+    ]
+    for destination, device in seen["routes"]:
+        try:
+            other = ipaddress.ip_network(destination)
+        except ValueError:
+            continue  # "default" and the like
+        foreign = device and device not in (*seen["own_links"], "lo") and other.prefixlen > 0
+        if foreign and other.version == 4 and other.overlaps(net):
+            problems.append(f"a route of this machine uses the addresses: {destination} by {device}. {cure}")
+    return list(dict.fromkeys(problems))
+
+
+def judge_cgroups(seen: dict[str, Any]) -> list[str]:
+    """Judge the cgroup controllers that kubelet and runc insist on."""
+    have_them, needed, kind = (seen["v2"], V2_NEEDED, "v2") if seen["v2"] else (seen["v1"], V1_HIERARCHIES, "v1")
+    missing = [name for name in needed if not any(name in names.split(",") for names in have_them)]
+    if not missing:
+        return []
+    return [f"cgroup {kind} without {', '.join(missing)}: boot with them enabled (for instance cgroup_enable=memory)."]
+
+
+def examine(settings: dict[str, Any]) -> dict[str, Any]:
+    """Look and judge."""
+    seen = gather(settings)
+    problems, warnings = judge(seen, settings)
+    packages = sorted({settings["packages"][program] for program in seen["missing"]})
+    kind = "v2" if seen["v2"] else "v1"
+    return {"problems": problems, "warnings": warnings, "packages": packages, "cgroup": kind, "systemd": seen["systemd"]}
+
+
+def probe(_: dict[str, Any]) -> dict[str, Any]:
+    """Try in throw-away namespaces what the node will do."""
+    problems = []
+    for what, script in TRIES.items():
+        done = run(["unshare", "--net", "--mount", "--pid", "--fork", "sh", "-ec", script], check=False)
+        if done.returncode:
+            problems.append(f"{what}: {done.stderr.strip() or f'status {done.returncode}'}")
+    if problems:
+        raise Trouble("This machine's kernel cannot carry a local cluster:\n  " + "\n  ".join(problems))
+    return {}
+
+
+if __name__ == "__main__":
+    main({"examine": examine, "probe": probe})
