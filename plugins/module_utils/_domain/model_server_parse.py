@@ -1,0 +1,193 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From what the user wrote to ``ModelServer`` values: one parse, all problems at once, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, parse_pod
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import shm_bytes
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields, merge_defaults, nearest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_engine, parse_model
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import render_template
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, render_bytes
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
+
+__all__ = ["NAME_LENGTH_MAX", "parse_model_servers", "parse_warnings"]
+
+# The longest derived name, NAME-revision-XXXXXXXXXX, has to be a label's value too (63 characters).
+NAME_LENGTH_MAX = 40
+_STRATEGIES = ("auto", "surge", "in_place", "recreate")
+_LATER_STRATEGIES = ("blue_green",)
+# Sections that are planned and not there yet: saying so is better than ignoring them.
+_LATER_SECTIONS = ("canary", "route", "scaling", "slo")
+
+
+def parse_model_servers(
+    raw: Sequence[Any], defaults: Mapping[str, Any] | None = None, only: Sequence[str] = ()
+) -> tuple[ModelServer, ...]:
+    """Return the releases of a list, narrowed to the names in ``only``; InputError with every problem of every release.
+
+    ``defaults`` lie under each item, merged recursively. All releases are checked, also those that ``only`` leaves out.
+    """
+    problems: list[Problem] = []
+    servers = [_parse_one(item, index, defaults or {}, problems) for index, item in enumerate(raw)]
+    _check_duplicates(servers, problems)
+    names = [server.name for server in servers]
+    for name in only:
+        if name not in names:
+            guess = nearest(name, names)
+            hint = f"Did you mean {guess}?" if guess else None
+            problems.append(Problem("only", "there is no such release", repr(name), ", ".join(names), hint))
+    if problems:
+        raise InputError(problems)
+    return tuple(server for server in servers if not only or server.name in only)
+
+
+def parse_warnings(servers: Sequence[ModelServer]) -> tuple[str, ...]:
+    """Return what deserves a word although it is allowed, each with the release's name."""
+    warnings = []
+    for server in servers:
+        version, engine = server.engine.version, server.engine
+        notes = list(plan_drain(server.drain, version).notes)
+        if version > engine_args.NEWEST:
+            notes.append(
+                f"vLLM {version} is newer than what is known here ({engine_args.NEWEST}): arguments are not checked"
+            )
+        if engine.digest is None and "@" not in engine.image:
+            notes.append(f"engine.image {engine.image} is pinned by its tag only; engine.digest pins the content")
+        notes += [
+            finding.message
+            for name, _value in engine.env
+            if (finding := engine_args.check_variable(name, version)) is not None and finding.certain
+        ]
+        if server.replicas == 1 and server.rollout_strategy == "recreate":
+            notes.append("one replica with strategy recreate: nobody answers while a new revision loads")
+        warnings += [f"{server.name}: {note}" for note in notes]
+    return tuple(warnings)
+
+
+def _parse_one(item: Any, index: int, defaults: Mapping[str, Any], problems: list[Problem]) -> ModelServer:
+    name = item.get("name") if isinstance(item, Mapping) else None
+    merged = merge_defaults(defaults, item) if isinstance(item, Mapping) else item
+    fields = Fields(merged, f"model_servers[{name if isinstance(name, str) else index}]", problems)
+    before = len(problems)
+    server = _read(fields)
+    if len(problems) == before:
+        _check_whole(fields, server)
+    return server
+
+
+def _read(fields: Fields) -> ModelServer:
+    name = _name(fields, "name", NAME_LENGTH_MAX, "Name the release.")
+    namespace = _name(fields, "namespace", 63, "Say in which namespace it runs.")
+    version = _version(fields.nested("engine"))
+    engine = parse_engine(fields.nested("engine"), version)
+    parallel = parse_pod.parse_parallel(fields.nested("parallel"))
+    resources = parse_pod.parse_resources(fields.nested("resources"), parallel)
+    warmup = fields.nested("warmup")
+    server = ModelServer(
+        name=name,
+        namespace=namespace,
+        model=parse_model(fields.nested("model"), name, version),
+        engine=engine,
+        parallel=parallel,
+        replicas=fields.integer("replicas", 1, minimum=0),
+        resources=resources,
+        placement=parse_pod.parse_placement(fields.nested("placement"), resources.accelerator),
+        probes=parse_pod.parse_probes(fields.nested("probes"), has_api_key=engine.api_key is not None),
+        drain=parse_pod.parse_drain(fields.nested("drain")),
+        security=parse_pod.parse_security(fields),
+        network=parse_pod.parse_network(fields.nested("network")),
+        labels=parse_pod.parse_object_labels(fields, "labels"),
+        annotations=parse_pod.parse_object_labels(fields, "annotations"),
+        volumes=parse_pod.parse_volumes(fields),
+        sidecars=parse_pod.parse_containers(fields, "sidecars"),
+        init=parse_pod.parse_containers(fields, "init"),
+        rollout_strategy=_strategy(fields.nested("rollout")),
+        warmup_requests=warmup.integer("requests", 0, minimum=0, maximum=10000),
+        create_namespace=bool(fields.boolean("create_namespace", False)),
+        patches=fields.mappings("patches"),
+    )
+    warmup.finish()
+    for section in _LATER_SECTIONS:
+        if fields.has(section):
+            fields.problem(section, f"{section} is not supported yet", hint="Leave the section out.")
+    fields.finish()
+    return server
+
+
+def _name(fields: Fields, key: str, length_max: int, hint: str) -> str:
+    name = fields.required_text(key, hint)
+    if name and (not parse_pod.is_dns_label(name) or len(name) > length_max):
+        allowed = (
+            f"up to {length_max} lower-case letters, digits and hyphens, starting and ending with a letter or digit"
+        )
+        fields.problem(key, "is no DNS label", name, allowed)
+    return name
+
+
+def _version(fields: Fields) -> EngineVersion:
+    text = fields.required_text("version", 'Say which vLLM is inside of the image, for example "0.18.0".')
+    try:
+        version = engine_args.parse_version(text) if text else engine_args.NEWEST
+    except ValueError as error:
+        fields.problem("version", str(error))
+        return engine_args.NEWEST
+    if version < engine_args.OLDEST:
+        fields.problem("version", "is older than what is known here", text, f"{engine_args.OLDEST} or newer")
+    return version
+
+
+def _strategy(fields: Fields) -> str:
+    value = fields.raw("strategy")
+    if value in _LATER_STRATEGIES:
+        fields.problem("strategy", f"{value} is not supported yet", value, ", ".join(_STRATEGIES))
+        return "auto"
+    strategy = fields.text("strategy", "auto", choices=_STRATEGIES)
+    fields.finish()
+    return strategy
+
+
+def _check_whole(fields: Fields, server: ModelServer) -> None:
+    """Check what only all sections together can tell."""
+    try:
+        plan_drain(server.drain, server.engine.version)
+    except ValueError as error:
+        hint = "Leave drain.grace_seconds out to have it computed, or shorten the drain."
+        fields.problem("drain.grace_seconds", str(error), server.drain.grace_seconds, hint=hint)
+        return
+    limit = dict(server.resources.limits).get("memory")
+    if limit is not None and parse_bytes(limit) <= shm_bytes(server):
+        size = render_bytes(shm_bytes(server))
+        fields.problem(
+            "resources.limits.memory",
+            f"is not larger than /dev/shm ({size}), which counts against it",
+            limit,
+            f"more than {size}",
+            "Raise the limit or set resources.shm.",
+        )
+    try:
+        render_template(server, "blue", None)
+    except ValueError as error:
+        fields.problem("patches", str(error), hint="`state: rendered` shows the template that patches start from.")
+
+
+def _check_duplicates(servers: Sequence[ModelServer], problems: list[Problem]) -> None:
+    seen: set[tuple[str, str]] = set()
+    for server in servers:
+        key = (server.namespace, server.name)
+        if key in seen and server.name:
+            problems.append(
+                Problem(
+                    f"model_servers[{server.name}].name",
+                    f"there are two releases of this name in namespace {server.namespace}",
+                    hint="Give one of them another name or namespace.",
+                )
+            )
+        seen.add(key)

@@ -1,0 +1,66 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a pod may run: selectors, affinity, tolerations, spread; all over labels that the pods really carry."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
+
+__all__ = ["GPU_PRODUCT", "NODE_POOL", "render_placement"]
+
+# GPU Feature Discovery's label; provider labels go through placement.node_selector.
+GPU_PRODUCT = "nvidia.com/gpu.product"
+NODE_POOL = "llmops.dev/node-pool"
+_TOPOLOGY_KEYS = {"hostname": "kubernetes.io/hostname", "zone": "topology.kubernetes.io/zone"}
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def _affinity(server: ModelServer) -> dict[str, Any]:
+    """Return the user's affinity with the wanted GPU products required in every node term (terms are alternatives)."""
+    affinity = copy.deepcopy(server.placement.affinity or {})
+    if server.placement.gpu_products:
+        wanted = {"key": GPU_PRODUCT, "operator": "In", "values": list(server.placement.gpu_products)}
+        required = affinity.setdefault("nodeAffinity", {}).setdefault(_REQUIRED, {})
+        terms = required.setdefault("nodeSelectorTerms", [{}])
+        for term in terms:
+            term.setdefault("matchExpressions", []).append(wanted)
+    return affinity
+
+
+def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
+    """Return the fields of a pod spec that say where it may run; only those that are needed."""
+    placement, accelerator = server.placement, server.resources.accelerator
+    spec: dict[str, Any] = {}
+    selector = dict(placement.node_selector)
+    if placement.node_pool is not None:
+        selector[NODE_POOL] = placement.node_pool
+    if selector:
+        spec["nodeSelector"] = selector
+    if affinity := _affinity(server):
+        spec["affinity"] = affinity
+    tolerations = [copy.deepcopy(each) for each in placement.tolerations]
+    if accelerator is not None:
+        # GPU nodes are usually tainted with the resource's own name.
+        own = {"key": accelerator, "operator": "Exists", "effect": "NoSchedule"}
+        tolerations = tolerations if own in tolerations else [own, *tolerations]
+    if tolerations:
+        spec["tolerations"] = tolerations
+    if placement.spread in _TOPOLOGY_KEYS:
+        spec["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": _TOPOLOGY_KEYS[placement.spread],
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels.slot_selector(server.name, slot)},
+            }
+        ]
+    if placement.priority_class is not None:
+        spec["priorityClassName"] = placement.priority_class
+    if placement.runtime_class is not None:
+        spec["runtimeClassName"] = placement.runtime_class
+    return spec
