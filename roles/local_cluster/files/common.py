@@ -28,7 +28,7 @@ LOG_LINES = 12
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818  not every trouble is a programming error
     """Something the person at the screen has to know; the text names the object and the next step."""
 
 
@@ -141,17 +141,19 @@ def environment_has(pid: int, entry: bytes) -> bool:
         return False
 
 
-def find_node(folder: Path) -> int | None:
-    """Find the first process of the node whose state lies in the folder.
+def marked(folder: Path) -> list[int]:
+    """Give the processes that were started for the node whose state lies in the folder.
 
-    No PID file: the mark in the environment survives every exec, cannot go stale, and finds a half-started
-    node as well. Only the init has the number 1 exactly one namespace further in; its daemons have others.
+    No PID file: the mark in the environment survives every exec, cannot go stale, and finds what a killed run
+    left half started as well.
     """
     entry = f"{NODE_MARK}={folder}".encode()
-    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-        if environment_has(pid, entry) and namespace_pids(pid)[1:] == [1]:
-            return pid
-    return None
+    return [pid for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()) if environment_has(pid, entry)]
+
+
+def find_node(folder: Path) -> int | None:
+    """Find the node's first process: it alone has the number 1 exactly one PID namespace further in."""
+    return next((pid for pid in marked(folder) if namespace_pids(pid)[1:] == [1]), None)
 
 
 def in_node(pid: int) -> list[str]:

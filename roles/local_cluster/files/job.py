@@ -70,18 +70,16 @@ def spawn(job: dict[str, Any]) -> None:
     lock, _, _ = paths(job)
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.with_suffix(".watched").touch()
-    supervisor = subprocess.Popen(
-        [sys.executable, __file__, "supervise"],
-        stdin=subprocess.PIPE,
+    # setsid --fork: the supervisor belongs to nobody here, so an interrupt of the playbook does not reach it.
+    subprocess.run(
+        ["setsid", "--fork", sys.executable, __file__, "supervise"],
+        input=json.dumps(job),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
         cwd="/",
         text=True,
+        check=True,
     )
-    if supervisor.stdin:
-        supervisor.stdin.write(json.dumps(job))
-        supervisor.stdin.close()
 
 
 def supervise(job: dict[str, Any]) -> dict[str, Any]:
@@ -123,6 +121,7 @@ def watch(child: subprocess.Popen[bytes], watched: Path, limit_seconds: float) -
                 why = f"stopped: nobody had watched it for {UNWATCHED_SECONDS} s"
             if why:
                 os.killpg(child.pid, signal.SIGTERM)
+                child.wait()
                 return why
 
 

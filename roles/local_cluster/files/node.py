@@ -13,6 +13,7 @@ import hashlib
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from common import (
     exclusive,
     find_node,
     main,
+    marked,
+    namespace_pids,
     remove_tree,
     run,
     tail,
@@ -144,15 +147,17 @@ def end(settings: dict[str, Any]) -> bool:
     mounts, interfaces and packet filters with the namespaces, and etcd's log survives the end of its process.
     """
     folder = Path(settings["folder"])
-    pid = find_node(folder)
-    if pid:
-        os.kill(pid, signal.SIGKILL)
-        wait_until(f"the end of node process {pid}", lambda: find_node(folder) is None, START_SECONDS)
-        wait_until(f"the end of process {pid}", lambda: not Path(f"/proc/{pid}").exists(), START_SECONDS)
+    ours = marked(folder)
+    # Outside the node's PID namespace: its first process, and the one that waits for it.
+    for pid in ours:
+        if namespace_pids(pid)[1:] in ([], [1]):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(f"the end of the processes of {folder}", lambda: not marked(folder), START_SECONDS)
     cut = host.disconnect(settings)
     removed = host.remove_cgroups(settings["cgroup"])
     (folder / "run" / "generation").unlink(missing_ok=True)
-    return bool(pid) or cut or removed
+    return bool(ours) or cut or removed
 
 
 def stop(settings: dict[str, Any]) -> dict[str, Any]:

@@ -159,9 +159,10 @@ def read_index(path: Path) -> dict[str, str]:
             index = json.load(stream) if stream else {}
         return {entry["annotations"]["io.containerd.image.name"]: entry["digest"] for entry in index["manifests"]}
     except (OSError, KeyError, tarfile.TarError, ValueError) as error:
+        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise Trouble(
-            f"Image archive {path} is no OCI archive with named images ({type(error).__name__}: {error}). Make it with this "
-            "role (tasks_from: image.yml) or annotate its index.json with io.containerd.image.name."
+            f"Image archive {path} is no OCI archive with named images ({said}). Make it with this role "
+            "(tasks_from: image.yml) or annotate its index.json with io.containerd.image.name."
         ) from error
 
 

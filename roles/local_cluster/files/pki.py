@@ -20,6 +20,7 @@ from typing import Any
 
 from common import main, write_whole
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -82,7 +83,7 @@ def reason_to_renew(pem: bytes | None, wanted: Wanted, authority: x509.Certifica
     certificate = x509.load_pem_x509_certificate(pem)
     try:
         certificate.verify_directly_issued_by(authority)
-    except Exception:  # noqa: BLE001  the library raises several unrelated kinds for one meaning
+    except (InvalidSignature, TypeError, ValueError):
         return "signed by another authority"
     if certificate.subject != subject_of(wanted):
         return "other subject"

@@ -29,7 +29,7 @@ V2_NEEDED = ("cpuset", "cpu", "memory", "pids")
 GIB = 1 << 30
 # Each try runs in namespaces of its own and leaves nothing.
 TRIES = {
-    "network namespaces with veth and bridge": "ip link add try0 type veth peer name try1 && ip link add try2 type bridge",
+    "networks with veth and bridge": "ip link add try0 type veth peer name try1 && ip link add try2 type bridge",
     "packet filter (iptables)": "iptables -w -t nat -A POSTROUTING -m comment --comment t -j MASQUERADE",
     "packet filter (nftables)": "nft add table inet t && nft delete table inet t",
     "mounts of tmpfs and overlay": (
@@ -60,7 +60,11 @@ def gather(settings: dict[str, Any]) -> dict[str, Any]:
     missing = [program for program in wanted if not (Path(program).exists() if program[0] == "/" else have(program))]
     routes = json.loads(run(["ip", "-j", "route", "show", "table", "all"]).stdout) if have("ip") else []
     root = Path(settings["root"])
-    v1 = [Path(mount.split()[1]).name for mount in Path("/proc/mounts").read_text().splitlines() if mount.split()[2] == "cgroup"]
+    v1 = [
+        Path(mount.split()[1]).name
+        for mount in Path("/proc/mounts").read_text().splitlines()
+        if mount.split()[2] == "cgroup"
+    ]
     return {
         "user": os.geteuid(),
         "debian": Path("/etc/debian_version").exists(),
@@ -150,7 +154,13 @@ def examine(settings: dict[str, Any]) -> dict[str, Any]:
     problems, warnings = judge(seen, settings)
     packages = sorted({settings["packages"][program] for program in seen["missing"]})
     kind = "v2" if seen["v2"] else "v1"
-    return {"problems": problems, "warnings": warnings, "packages": packages, "cgroup": kind, "systemd": seen["systemd"]}
+    return {
+        "problems": problems,
+        "warnings": warnings,
+        "packages": packages,
+        "cgroup": kind,
+        "systemd": seen["systemd"],
+    }
 
 
 def probe(_: dict[str, Any]) -> dict[str, Any]:

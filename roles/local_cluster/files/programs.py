@@ -36,8 +36,13 @@ def version_flags(version: str) -> str:
 
 
 def linker_flags(program: dict[str, Any]) -> str:
-    """Give all linker flags of a program: no symbol table, and its version where it is one of Kubernetes'."""
-    return " ".join(["-s -w", *([version_flags(program["version"])] if program.get("stamp_version") else [])])
+    """Give all linker flags of a program: no symbol table, and the version where it would not know it."""
+    flags = ["-s -w"]
+    if program.get("stamp_version"):
+        flags.append(version_flags(program["version"]))
+    if program.get("version_symbol"):
+        flags.append(f"-X {program['version_symbol']}={program['version']}")
+    return " ".join(flags)
 
 
 def parse_go_version(text: str) -> tuple[int, ...]:
