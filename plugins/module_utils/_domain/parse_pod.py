@@ -94,8 +94,8 @@ def _quantities(fields: Fields, key: str) -> tuple[tuple[str, str], ...]:
 
 def parse_resources(fields: Fields, parallel: Parallel) -> Resources:
     """Return the section ``resources``; the number of GPUs follows ``parallel``."""
-    accelerator = fields.text("accelerator", "nvidia.com/gpu")
-    if accelerator == "none":
+    accelerator: str | None = fields.text("accelerator", "nvidia.com/gpu")
+    if accelerator == "none" or accelerator is None:
         accelerator = None
     elif "/" not in accelerator:
         fields.problem("accelerator", "is no extended resource", accelerator, "none, nvidia.com/gpu, amd.com/gpu, ...")

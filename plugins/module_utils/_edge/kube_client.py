@@ -1,0 +1,288 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Kubernetes API over plain HTTP: few requests, plain dictionaries, every wait limited, every error in words.
+
+Paths come from a table instead of discovery, which would cost more requests than the work itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable
+from urllib.parse import quote, urlencode, urlsplit
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.labels import FIELD_MANAGER
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.retry import (
+    Failure,
+    FailureKind,
+    delay_seconds,
+    may_repeat,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_config import Connection
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_errors import describe_status
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+
+with contextlib.suppress(ImportError):  # it comes with the kubernetes package, whose absence `connect` reports first
+    import urllib3
+
+__all__ = ["RESOURCES", "KubeClient"]
+
+# kind -> (API path, plural, lives in a namespace)
+RESOURCES: Mapping[str, tuple[str, str, bool]] = {
+    "ConfigMap": ("api/v1", "configmaps", True),
+    "Deployment": ("apis/apps/v1", "deployments", True),
+    "Event": ("api/v1", "events", True),
+    "Job": ("apis/batch/v1", "jobs", True),
+    "Namespace": ("api/v1", "namespaces", False),
+    "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies", True),
+    "Node": ("api/v1", "nodes", False),
+    "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims", True),
+    "Pod": ("api/v1", "pods", True),
+    "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets", True),
+    "ReplicaSet": ("apis/apps/v1", "replicasets", True),
+    "Secret": ("api/v1", "secrets", True),
+    "Service": ("api/v1", "services", True),
+    "ServiceAccount": ("api/v1", "serviceaccounts", True),
+}
+_APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_PARALLEL_REQUESTS = 4
+_PAGE_SIZE = 500
+
+
+class KubeClient:
+    """Implements the ``ClusterApi`` port of the flows for one connection; safe to use from several threads."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: SystemClock,
+        *,
+        connect_timeout_seconds: float,
+        read_timeout_seconds: float,
+        deadline_seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._timeout = urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._deadline_seconds = deadline_seconds
+        self._ends_at = clock.monotonic() + deadline_seconds
+        self._pool = _pool(connection.configuration)
+        self.attempts = 0
+        self.retried_on: list[str] = []
+
+    @property
+    def cluster(self) -> str:
+        """The API server, for error texts."""
+        return self._connection.server
+
+    def get(self, kind: str, namespace: str | None, name: str, *, metadata_only: bool = False) -> dict[str, Any] | None:
+        """Return an object, or None when it is not there."""
+        accept = _METADATA_ONLY if metadata_only else "application/json"
+        what = f"reading {kind} {_place(namespace, name)}"
+        status, answer = self._send("GET", _path(kind, namespace, name), what, accept=accept)
+        if status == 404:
+            return None
+        return self._expect(status, answer, what)
+
+    def list_objects(
+        self, kind: str, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return all objects of a kind by label and field selector, page by page."""
+        what = f"listing {RESOURCES[kind][1]} in {namespace or 'the cluster'}"
+        items: list[dict[str, Any]] = []
+        query = {"limit": str(_PAGE_SIZE), "labelSelector": selector, "fieldSelector": fields, "continue": ""}
+        while True:
+            path = _path(kind, namespace) + "?" + urlencode({k: v for k, v in query.items() if v})
+            status, answer = self._send("GET", path, what)
+            if status == 410:  # the page's snapshot is gone: start again
+                items, query["continue"] = [], ""
+                continue
+            page = self._expect(status, answer, what)
+            items += page.get("items") or []
+            query["continue"] = (page.get("metadata") or {}).get("continue") or ""
+            if not query["continue"]:
+                return items
+
+    def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
+        """Server-side apply an object under our field manager and return the result."""
+        metadata = item["metadata"]
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", "force": "true" if force else "false"}
+        if dry_run:
+            query["dryRun"] = "All"
+        path = _path(item["kind"], metadata.get("namespace"), metadata["name"]) + "?" + urlencode(query)
+        what = f"applying {item['kind']} {_place(metadata.get('namespace'), metadata['name'])}"
+        return self._expect(*self._send("PATCH", path, what, body=item, content_type=_APPLY), what)
+
+    def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object; never sent twice once the server may have seen it."""
+        metadata = item["metadata"]
+        path = _path(item["kind"], metadata.get("namespace")) + "?" + urlencode({"fieldManager": FIELD_MANAGER})
+        what = f"creating {item['kind']} {_place(metadata.get('namespace'), metadata.get('name', ''))}"
+        return self._expect(*self._send("POST", path, what, body=item, repeatable=False), what)
+
+    def delete(self, kind: str, namespace: str | None, name: str, uid: str, *, dry_run: bool = False) -> None:
+        """Delete exactly the object with this uid; one that is gone or replaced already counts as deleted."""
+        body: dict[str, Any] = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        if dry_run:
+            body["dryRun"] = ["All"]
+        what = f"deleting {kind} {_place(namespace, name)}"
+        status, answer = self._send("DELETE", _path(kind, namespace, name), what, body=body)
+        if status not in (404, 409):
+            self._expect(status, answer, what)
+
+    def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """Return the last log lines of a container, or why there are none."""
+        query = {"container": container, "tailLines": str(lines), "limitBytes": "20000"}
+        if previous:
+            query["previous"] = "true"
+        path = _path("Pod", namespace, pod) + "/log?" + urlencode(query)
+        status, answer = self._send("GET", path, f"reading the log of pod {namespace}/{pod}", accept="*/*")
+        if status >= 400:
+            return f"(no log: {describe_status(status, answer)})"
+        return answer.decode("utf-8", "replace")
+
+    def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
+        """Whether the identity of this connection may do something (SelfSubjectAccessReview)."""
+        api, plural, _namespaced = RESOURCES[kind]
+        group = api.split("/")[1] if api.startswith("apis/") else ""
+        attributes = {"verb": verb, "group": group, "resource": plural, "subresource": subresource}
+        if namespace is not None:
+            attributes["namespace"] = namespace
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        what = "asking for permissions"
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        review = self._expect(*self._send("POST", path, what, body=body), what)
+        return bool((review.get("status") or {}).get("allowed"))
+
+    def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Run calls of this client in parallel and return their results in order; the first error ends all."""
+        if len(calls) < 2:
+            return [call() for call in calls]
+        with ThreadPoolExecutor(max_workers=_PARALLEL_REQUESTS) as pool:
+            return [future.result() for future in [pool.submit(call) for call in calls]]
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        repeatable: bool = True,
+    ) -> tuple[int, bytes]:
+        """Send a request until it has an answer that is final; return status and body."""
+        data = None if body is None else json.dumps(body).encode()
+        attempt, renewed = 0, False
+        while True:
+            attempt += 1
+            self.attempts += 1
+            headers = {"Accept": accept, "User-Agent": FIELD_MANAGER, **self._connection.authorization()}
+            if data is not None:
+                headers["Content-Type"] = content_type
+            status, answer, failure = self._once(method, self.cluster + path, data, headers)
+            if status == 401 and not renewed:
+                renewed = True  # tokens rotate: `authorization` reads them again
+                continue
+            if failure is None or not may_repeat(failure, repeatable=repeatable):
+                if failure is not None and failure.kind is not FailureKind.STATUS:
+                    raise self._unreachable(what, failure)
+                return status, answer
+            wait = delay_seconds(failure, attempt, self._clock.jitter())
+            unreachable = failure.kind is FailureKind.NOT_SENT and self.attempts == attempt
+            if unreachable or self._clock.monotonic() + wait >= self._ends_at:
+                # An address that has never answered is a wrong address, not a restart.
+                raise self._unreachable(what, failure)
+            self.retried_on.append(failure.describe())
+            self._clock.sleep(wait)
+
+    def _once(
+        self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]
+    ) -> tuple[int, bytes, Failure | None]:
+        try:
+            response = self._pool.request(
+                method, url, body=data, headers=dict(headers), timeout=self._timeout, retries=False, redirect=False
+            )
+        except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
+            return 0, b"", Failure(FailureKind.NOT_SENT, message=str(error))
+        except urllib3.exceptions.SSLError as error:
+            raise ClusterError(
+                f"TLS with the API server {self.cluster} ({self._connection.origin}) failed: {error}. Check ca_cert, "
+                "or the address: its certificate must name it"
+            ) from error
+        except urllib3.exceptions.ProxyError as error:
+            return 0, b"", Failure(FailureKind.NOT_SENT, message=str(error))
+        except urllib3.exceptions.HTTPError as error:
+            return 0, b"", Failure(FailureKind.BROKEN, message=str(error))
+        status, answer = int(response.status), bytes(response.data)
+        if status < 500 and status != 429:
+            return status, answer, None
+        text = response.headers.get("Retry-After", "")
+        after = float(text) if text.isdigit() else None
+        return status, answer, Failure(FailureKind.STATUS, status, answer.decode("utf-8", "replace"), after)
+
+    def _unreachable(self, what: str, failure: Failure) -> ClusterError:
+        if failure.kind is FailureKind.STATUS:
+            reason = describe_status(failure.status, failure.message.encode())
+            limit = f"still so when the {self._deadline_seconds:g} s of deadline_seconds were nearly over"
+        else:
+            reason = failure.message.rsplit(": ", 1)[-1] or failure.kind.value
+            limit = f"connect_timeout_seconds is {self._connect_timeout_seconds:g}"
+        return ClusterError(
+            f"The API server {self.cluster} ({self._connection.origin}) did not answer while {what}: {reason} "
+            f"({limit}). Check that the cluster runs and that this machine reaches it",
+            {"server": self.cluster, "attempts": self.attempts, "failure": failure.describe()},
+        )
+
+    def _expect(self, status: int, answer: bytes, what: str) -> dict[str, Any]:
+        if 200 <= status < 300:
+            try:
+                parsed = json.loads(answer)
+            except ValueError:
+                parsed = None
+            if isinstance(parsed, dict):
+                return parsed
+            raise ClusterError(f"{self.cluster} is no Kubernetes API server: {what} was not answered with JSON")
+        raise ClusterError(
+            f"Failed {what} on {self.cluster} ({self._connection.origin}): {describe_status(status, answer)}",
+            {"status": status, "server": self.cluster},
+        )
+
+
+def _place(namespace: str | None, name: str) -> str:
+    return f"{namespace}/{name}" if namespace else name
+
+
+def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
+    api, plural, namespaced = RESOURCES[kind]
+    inside = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
+    return f"/{api}{inside}/{plural}" + (f"/{quote(name, safe='')}" if name is not None else "")
+
+
+def _pool(configuration: Any) -> Any:
+    """Return a connection pool with the certificates of a configuration."""
+    settings: dict[str, Any] = {"num_pools": 2, "maxsize": _PARALLEL_REQUESTS}
+    if urlsplit(configuration.host).scheme == "https":
+        settings["cert_reqs"] = "CERT_REQUIRED" if configuration.verify_ssl else "CERT_NONE"
+        settings["ca_certs"] = configuration.ssl_ca_cert
+        settings["cert_file"] = configuration.cert_file
+        settings["key_file"] = configuration.key_file
+        if getattr(configuration, "tls_server_name", None):
+            settings["server_hostname"] = configuration.tls_server_name
+        if not configuration.verify_ssl:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    if configuration.proxy:
+        return urllib3.ProxyManager(configuration.proxy, **settings)
+    return urllib3.PoolManager(**settings)

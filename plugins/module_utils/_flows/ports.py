@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the use cases need from the outside world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Callable, Protocol
+
+__all__ = ["Clock", "ClusterApi", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a use case has done: whether something changed, the module's result, and a diff to show."""
+
+    changed: bool
+    result: Mapping[str, Any]
+    diff: Sequence[Mapping[str, str]] = ()
+    warnings: Sequence[str] = ()
+    failure: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Clock(Protocol):
+    """Time as a use case sees it."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only grow."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the time in UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class ClusterApi(Protocol):
+    """The Kubernetes API as far as the use cases go; errors are ``ClusterError``."""
+
+    @property
+    def cluster(self) -> str:
+        """The API server, for texts."""
+        ...
+
+    def get(self, kind: str, namespace: str | None, name: str, *, metadata_only: bool = False) -> dict[str, Any] | None:
+        """Return an object or None."""
+        ...
+
+    def list_objects(
+        self, kind: str, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Return objects by label and field selector."""
+        ...
+
+    def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
+        """Server-side apply."""
+        ...
+
+    def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object."""
+        ...
+
+    def delete(self, kind: str, namespace: str | None, name: str, uid: str, *, dry_run: bool = False) -> None:
+        """Delete exactly one object."""
+        ...
+
+    def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+        """Return the last lines of a container's log."""
+        ...
+
+    def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
+        """Whether our identity may do something."""
+        ...
+
+    def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
+        """Run calls in parallel."""
+        ...

@@ -1,0 +1,245 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: model_server
+short_description: Deploy vLLM model servers as plain Kubernetes objects
+version_added: "0.1.0"
+description:
+  - Makes the cluster hold exactly the given releases. Each is a Deployment per slot, three Services, a
+    PodDisruptionBudget, a NetworkPolicy, a ServiceAccount and ConfigMaps, written by server-side apply.
+  - Everything is checked for all releases before anything is written - keys and values, engine arguments against the
+    engine's version, namespaces, volumes, Secrets, and the permissions that the change needs.
+  - It does not wait for pods. M(llmops.kubernetes.health_gate) does, and says why they do not come.
+options:
+  state:
+    description:
+      - V(present) makes and changes objects, and removes those of its own that are no longer wanted.
+      - V(absent) removes all objects of the releases. Volumes, Secrets and namespaces stay.
+      - V(rendered) returns the objects as data and needs no cluster.
+    type: str
+    choices: [present, absent, rendered]
+    default: present
+  adopt:
+    description: Whether objects of these names that something else has made are taken over instead of being an error.
+    type: bool
+    default: false
+  force_conflicts:
+    description: Whether fields that another tool has set since are taken back; otherwise they are an error.
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - llmops.kubernetes.releases
+  - llmops.kubernetes.cluster
+  - llmops.kubernetes.attributes
+attributes:
+  check_mode:
+    support: full
+    details: The server tries every write without keeping it; inside of a namespace that does not exist yet the result
+      is computed.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+author:
+  - The llmops.kubernetes contributors (@llmops)
+seealso:
+  - module: llmops.kubernetes.health_gate
+  - module: llmops.kubernetes.model_server_info
+"""
+
+EXAMPLES = r"""
+- name: Deploy a model server
+  llmops.kubernetes.model_server:
+    model_servers:
+      - name: chat
+        namespace: llm
+        model:
+          source: hf://Qwen/Qwen2.5-7B-Instruct
+          revision: a09a35458c702b33eeacc393d103063234e8bc28
+          token: {secret: hf, key: token}
+        engine:
+          image: docker.io/vllm/vllm-openai:v0.18.0
+          version: "0.18.0"
+  register: deployed
+
+- name: Wait until the new revision answers
+  llmops.kubernetes.health_gate:
+    name: "{{ item.name }}"
+    namespace: "{{ item.namespace }}"
+    revision: "{{ item.revision }}"
+  loop: "{{ deployed.model_servers }}"
+
+- name: See what a change would do
+  llmops.kubernetes.model_server:
+    model_servers: "{{ model_servers }}"
+  check_mode: true
+  diff: true
+
+- name: Get the manifests for another tool
+  llmops.kubernetes.model_server:
+    model_servers: "{{ model_servers }}"
+    state: rendered
+  register: rendered
+"""
+
+RETURN = r"""
+model_servers:
+  description: What stands behind each release, in the order of the list.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the release.
+      type: str
+      returned: always
+      sample: chat
+    namespace:
+      description: Its namespace.
+      type: str
+      returned: always
+      sample: llm
+    objects:
+      description: Each object and what happened to it - V(created), V(changed), V(unchanged) or V(deleted).
+      type: list
+      elements: dict
+      returned: always
+      sample:
+        - {kind: Deployment, name: chat-blue, action: unchanged}
+    slot:
+      description: The slot that this specification went to.
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: blue
+    revision:
+      description: Ten hexadecimal digits that name the content of the pod template.
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: 3f9a2c1d7e
+    strategy:
+      description: How pods are replaced - V(surge), V(in_place) or V(recreate).
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: surge
+    replicas:
+      description: Wanted replicas.
+      type: int
+      returned: when O(state) is not V(absent)
+      sample: 3
+    gpus_per_replica:
+      description: GPUs that each replica needs.
+      type: int
+      returned: when O(state) is not V(absent)
+      sample: 1
+    served_name:
+      description: The model's name that clients ask for.
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: chat
+    service:
+      description: Address of the clients' Service.
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: chat.llm.svc:8000
+    start_seconds_max:
+      description: Seconds that a pod may take until it serves.
+      type: int
+      returned: when O(state) is not V(absent)
+      sample: 900
+    start_computed_from:
+      description: What that was computed from.
+      type: str
+      returned: when O(state) is not V(absent)
+      sample: 14.2 GiB of weights (estimated from the model's name), with the download
+    grace_seconds:
+      description: Seconds that a pod has to leave.
+      type: int
+      returned: when O(state) is not V(absent)
+      sample: 155
+    drain_middleware:
+      description: Whether pods end kept connections when they leave.
+      type: bool
+      returned: when O(state) is not V(absent)
+      sample: true
+manifests:
+  description: All objects, in the order in which they are to be applied.
+  returned: when O(state) is V(rendered)
+  type: list
+  elements: dict
+cluster:
+  description: Address of the API server.
+  returned: when O(state) is not V(rendered)
+  type: str
+  sample: https://192.0.2.1:6443
+attempts:
+  description: Requests that were sent.
+  returned: when O(state) is not V(rendered)
+  type: int
+  sample: 12
+retried_on:
+  description: Why requests were sent again.
+  returned: when O(state) is not V(rendered)
+  type: list
+  elements: str
+  sample: [HTTP 429]
+details:
+  description: The error as data, such as RV(details.problems) with path, message and hint of each problem of the input.
+  returned: failure
+  type: dict
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import drain_middleware
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import (
+    Request,
+    deploy,
+    remove,
+    render,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
+from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, releases
+
+OPTIONS = Options(
+    {
+        "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
+        "adopt": {"type": "bool", "default": False},
+        "force_conflicts": {"type": "bool", "default": False},
+    }
+).merge(releases(), cluster())
+
+
+def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
+    """Return what the module does with its parameters."""
+    request = Request(
+        servers=parse_model_servers(params["model_servers"], params["model_server_defaults"], params["only"]),
+        drain_middleware=inspect.getsource(drain_middleware),
+        check_mode=check_mode,
+        adopt=params["adopt"],
+        force_conflicts=params["force_conflicts"],
+    )
+    if params["state"] == "rendered":
+        return render(request)
+    api = open_cluster(params)
+    outcome = deploy(request, api) if params["state"] == "present" else remove(request, api)
+    return replace(outcome, result={**outcome.result, "attempts": api.attempts, "retried_on": api.retried_on})
+
+
+def main() -> None:
+    """Run the module."""
+    run(OPTIONS, flow)
+
+
+if __name__ == "__main__":
+    main()
