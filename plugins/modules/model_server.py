@@ -166,11 +166,11 @@ model_servers:
       type: bool
       returned: when O(state) is not V(absent)
       sample: true
-manifests:
-  description: All objects, in the order in which they are to be applied.
-  returned: when O(state) is V(rendered)
-  type: list
-  elements: dict
+    manifests:
+      description: All objects of the release, in the order in which they are to be applied.
+      type: list
+      elements: dict
+      returned: when O(state) is V(rendered)
 cluster:
   description: Address of the API server.
   returned: when O(state) is not V(rendered)

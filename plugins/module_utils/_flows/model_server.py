@@ -68,13 +68,11 @@ class _Change:
 
 def render(request: Request) -> Outcome:
     """Return the manifests of all releases; no cluster is asked."""
-    releases, manifests = [], []
+    releases = []
     for server in request.servers:
         objects = list(render_objects(server, request.drain_middleware))
-        manifests += objects
-        releases.append(_describe(server, objects, "blue", ()))
-    result = {"model_servers": releases, "manifests": manifests}
-    return Outcome(False, result, warnings=parse_warnings(request.servers))
+        releases.append({**_describe(server, objects, labels.SLOTS[0], ()), "manifests": objects})
+    return Outcome(False, {"model_servers": releases}, warnings=parse_warnings(request.servers))
 
 
 def deploy(request: Request, api: ClusterApi) -> Outcome:

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first layer of readiness: is the roll-out true to the wanted revision, and can it still become so?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import (
+    find_problem,
+    is_ready,
+    summarise,
+)
+
+__all__ = ["RolloutState", "Snapshot", "evaluate_rollout", "pods_of_revision"]
+
+READY, WAITING, FAILED = "ready", "waiting", "failed"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the API server showed at one moment; ``logs`` are the last lines of engines that have ended, by pod."""
+
+    deployment: Mapping[str, Any] | None
+    replica_sets: Sequence[Mapping[str, Any]] = ()
+    pods: Sequence[Mapping[str, Any]] = ()
+    events: Sequence[Mapping[str, Any]] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RolloutState:
+    """``ready``, ``waiting`` or ``failed``, with one line for people and the reasons of a failure.
+
+    ``pods`` are the names of the ready pods of the revision; ``failed_pods`` those whose log is worth reading.
+    """
+
+    state: str
+    summary: str
+    reasons: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
+    failed_pods: tuple[str, ...] = ()
+
+
+def _revision(item: Mapping[str, Any]) -> str | None:
+    revision = (item["metadata"].get("labels") or {}).get(labels.REVISION)
+    return str(revision) if revision is not None else None
+
+
+def pods_of_revision(snapshot: Snapshot, revision: str) -> list[Mapping[str, Any]]:
+    """Return the pods that carry a revision, those on their way out left out."""
+    return [pod for pod in snapshot.pods if _revision(pod) == revision and not pod["metadata"].get("deletionTimestamp")]
+
+
+def _failed(summary: str, *reasons: str, pods: tuple[str, ...] = ()) -> RolloutState:
+    return RolloutState(FAILED, summary, reasons or (summary,), failed_pods=pods)
+
+
+def _refused(snapshot: Snapshot, revision: str) -> RolloutState | None:
+    """Return why no pod can be made: quota, Pod Security, admission; or why the roll-out has been given up."""
+    sets = [each for each in snapshot.replica_sets if _revision(each) == revision]
+    deployment = snapshot.deployment or {}
+    for item in (*sets, deployment):
+        for condition in (item.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                return _failed(
+                    "pods are refused", f"pods are refused ({condition.get('reason')}): {condition['message']}"
+                )
+            if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+                return _failed("roll-out given up", f"ProgressDeadlineExceeded: {condition.get('message')}")
+    return None
+
+
+def _problems(
+    snapshot: Snapshot, pods: Sequence[Mapping[str, Any]], now: datetime, unschedulable_seconds: float
+) -> RolloutState | None:
+    room_is_coming = any(pod["metadata"].get("deletionTimestamp") for pod in snapshot.pods)
+    grace = float("inf") if room_is_coming else unschedulable_seconds
+    found = {}
+    for pod in pods:
+        name = pod["metadata"]["name"]
+        events = [event for event in snapshot.events if (event.get("involvedObject") or {}).get("name") == name]
+        problem = find_problem(pod, events, snapshot.logs.get(name, ""), now, unschedulable_seconds=grace)
+        if problem is not None:
+            found[name] = f"pod {name}: {problem}"
+    if not found:
+        return None
+    return _failed(f"{len(found)} of {len(pods)} pods cannot start", *found.values(), pods=tuple(found))
+
+
+def evaluate_rollout(
+    snapshot: Snapshot, revision: str | None, now: datetime, *, unschedulable_seconds: float
+) -> RolloutState:
+    """Judge a snapshot; ``revision`` None takes the one that the Deployment wants."""
+    deployment = snapshot.deployment
+    if deployment is None:
+        return _failed("there is no such Deployment")
+    wanted = _revision(deployment["spec"]["template"])
+    if revision is not None and wanted != revision:
+        return _failed(
+            f"the Deployment wants revision {wanted}, not {revision}: somebody has deployed another one meanwhile"
+        )
+    status, replicas = deployment.get("status") or {}, int(deployment["spec"].get("replicas", 1))
+    if int(status.get("observedGeneration") or 0) < int(deployment["metadata"].get("generation") or 0):
+        return RolloutState(WAITING, "waiting for the Deployment's controller")
+    pods = pods_of_revision(snapshot, str(wanted))
+    refused = _refused(snapshot, str(wanted)) or _problems(snapshot, pods, now, unschedulable_seconds)
+    if refused is not None:
+        return refused
+    ready = tuple(sorted(pod["metadata"]["name"] for pod in pods if is_ready(pod)))
+    old = [pod for pod in snapshot.pods if _revision(pod) != wanted and not pod["metadata"].get("deletionTimestamp")]
+    states = sorted(f"{pod['metadata']['name']} {summarise(pod)}" for pod in pods if not is_ready(pod))
+    leaving = f", {len(old)} of older revisions" if old else ""
+    summary = f"{len(ready)}/{replicas} ready" + leaving + (": " + ", ".join(states) if states else "")
+    if len(ready) >= replicas and int(status.get("updatedReplicas") or 0) >= replicas and not old:
+        return RolloutState(READY, summary, pods=ready)
+    return RolloutState(WAITING, summary)
