@@ -23,6 +23,7 @@ from probes import Part, observe
 
 DEATHS_MAX = 6
 STEP_SECONDS = 0.3
+LINE_WIDTH = 200
 
 
 def inputs_digest(settings: dict[str, Any]) -> str:
@@ -71,7 +72,7 @@ def render(part: Part) -> list[str]:
     first = f"{'ok  ' if part.well else 'SICK'} {part.name:<24} {part.says}"
     if part.well or not part.log:
         return [first]
-    return [first, f"     log {part.log}:", *(f"     | {line}" for line in tail(Path(part.log)))]
+    return [first, f"     log {part.log}:", *(f"     | {line[:LINE_WIDTH]}" for line in tail(Path(part.log)))]
 
 
 def deaths(services: dict[str, set[str]], name: str) -> int:

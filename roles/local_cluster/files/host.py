@@ -138,12 +138,12 @@ def enable_controller(folder: Path, controller: str) -> None:
         ) from error
 
 
-def cgroup_folders(name: str) -> list[Path]:
+def cgroup_folders(name: str, kinds: tuple[str, ...] = ("cgroup",)) -> list[Path]:
     """Give the folders of a cgroup, one in every v1 hierarchy or the one of v2."""
     if is_v2():
         return [CGROUP / name]
     mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
-    return [Path(mount[1], name) for mount in mounts if mount[2] == "cgroup" and mount[1].startswith(f"{CGROUP}/")]
+    return [Path(mount[1], name) for mount in mounts if mount[2] in kinds and mount[1].startswith(f"{CGROUP}/")]
 
 
 def make_cgroups(name: str) -> bool:
@@ -164,7 +164,8 @@ def make_cgroups(name: str) -> bool:
 
 def remove_cgroups(name: str) -> bool:
     """Remove the node's cgroups once the kernel has let go of the dead processes."""
-    folders = [folder for folder in cgroup_folders(name) if folder.is_dir()]
+    # On a hybrid machine runc makes folders in the v2 hierarchy too, although it holds no controllers.
+    folders = [folder for folder in cgroup_folders(name, ("cgroup", "cgroup2")) if folder.is_dir()]
 
     def gone() -> bool:
         for folder in folders:

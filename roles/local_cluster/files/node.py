@@ -10,6 +10,7 @@ put down. ``stop`` ends the node and keeps its state. ``remove`` leaves nothing 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from common import (
     main,
     marked,
     namespace_pids,
+    read_json,
     remove_tree,
     run,
     tail,
@@ -92,6 +94,8 @@ def raise_daemons(folder: Path) -> list[str]:
 def launch(settings: dict[str, Any]) -> int:
     """Start the init in namespaces of its own, connect it, and wait until it supervises the daemons."""
     folder = Path(settings["folder"])
+    # What is laid on the host is noted before, so that the end finds it again after a change of the settings.
+    write_whole(folder / "run" / "launched.json", json.dumps(settings, indent=2, sort_keys=True))
     host.acquire(settings)
     host.make_cgroups(settings["cgroup"])
     host.block(settings)
@@ -154,8 +158,9 @@ def end(settings: dict[str, Any]) -> bool:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     wait_until(f"the end of the processes of {folder}", lambda: not marked(folder), START_SECONDS)
-    cut = host.disconnect(settings)
-    removed = host.remove_cgroups(settings["cgroup"])
+    laid = read_json(folder / "run" / "launched.json") or settings
+    cut = host.disconnect(laid)
+    removed = host.remove_cgroups(laid["cgroup"])
     (folder / "run" / "generation").unlink(missing_ok=True)
     return bool(ours) or cut or removed
 

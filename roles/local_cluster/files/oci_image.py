@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common import Trouble, exclusive, find_node, in_node, main, remove_tree, run, wait_until
+from common import Trouble, exclusive, find_node, in_node, main, remove_tree, run, tail, wait_until
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -185,7 +185,12 @@ def bring(settings: dict[str, Any]) -> dict[str, Any]:
         pid = find_node(folder)
         return pid is not None and run([*in_node(pid), "ctr", "version"], check=False).returncode == 0
 
-    wait_until(f"containerd of {settings['name']} answers; see {folder}/log/containerd/current", answers, 30, 0.2)
+    try:
+        wait_until(f"containerd of local cluster {settings['name']}", answers, 30, 0.2)
+    except Trouble as trouble:
+        log = folder / "log" / "containerd" / "current"
+        said = "\n  ".join(tail(log) or ["(nothing)"])
+        raise Trouble(f"{trouble}\nThe log {log} ends with:\n  {said}") from trouble
     held = images_in(folder)
     imported = []
     for path in map(Path, settings["archives"]):

@@ -75,6 +75,7 @@ def gather(settings: dict[str, Any]) -> dict[str, Any]:
         "routes": [(route["dst"], route.get("dev", "")) for route in routes],
         "own_links": host.links_of(settings["alias"]) if have("ip") else [],
         "neighbours": neighbours(root, settings["folder"]),
+        "made_with": read_json(Path(settings["folder"], "run", "launched.json")).get("net", settings["net"]),
         "v2": (host.CGROUP / "cgroup.controllers").read_text().split() if host.is_v2() else [],
         "v1": v1,
         "systemd": Path("/run/systemd/system").is_dir(),
@@ -123,11 +124,13 @@ def judge_addresses(seen: dict[str, Any], settings: dict[str, Any]) -> list[str]
     """Judge whether the cluster's addresses are free, its own routes aside."""
     net = ipaddress.ip_network(settings["net"])
     cure = "Set another local_cluster_index (0 to 15)."
-    problems = [
-        f"local cluster {name} has the addresses {taken} already. {cure}"
-        for name, taken in seen["neighbours"].items()
-        if taken == settings["net"]
-    ]
+    owners = [name for name, taken in seen["neighbours"].items() if taken == settings["net"]]
+    if owners:
+        return [f"local cluster {owners[0]} has the addresses {net} already. {cure}"]
+    if seen["made_with"] != settings["net"]:
+        made = f"the cluster was made with the addresses {seen['made_with']}, local_cluster_index now means {net}, and"
+        return [f"{made} Kubernetes cannot move. Set the index from before, or remove the cluster (absent) first."]
+    users = []
     for destination, device in seen["routes"]:
         try:
             other = ipaddress.ip_network(destination)
@@ -135,8 +138,10 @@ def judge_addresses(seen: dict[str, Any], settings: dict[str, Any]) -> list[str]
             continue  # "default" and the like
         foreign = device and device not in (*seen["own_links"], "lo") and other.prefixlen > 0
         if foreign and other.version == 4 and other.overlaps(net):
-            problems.append(f"a route of this machine uses the addresses: {destination} by {device}. {cure}")
-    return list(dict.fromkeys(problems))
+            users.append(f"{destination} by {device}")
+    return (
+        [f"routes of this machine use addresses of {net}: {', '.join(dict.fromkeys(users))}. {cure}"] if users else []
+    )
 
 
 def judge_cgroups(seen: dict[str, Any]) -> list[str]:
