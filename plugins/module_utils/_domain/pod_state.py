@@ -43,8 +43,8 @@ _EXIT_BAD_ARGUMENTS = 2
 _EXIT_BUS_ERROR = 135
 _SHM_WORDS = ("No space left on device", "Bus error", "SIGBUS", "shared memory")
 _SHM_CURE = (
-    "/dev/shm is full: it belongs to the pod and outlives the container, so restarts fail too. Raise resources.shm (and the "
-    "memory limit) and delete the pod"
+    "Its shared memory (/dev/shm) is full: it belongs to the pod and outlives the container, so restarts fail too. "
+    "Raise resources.shm (and the memory limit) and delete the pod"
 )
 
 
@@ -79,7 +79,9 @@ def _container_problem(container: Mapping[str, Any], log: str) -> str | None:
     waiting = (container.get("state") or {}).get("waiting") or {}
     code = ended.get("exitCode")
     if ended.get("reason") == "OOMKilled":
-        return f"container {name} was killed for memory (OOMKilled): raise resources.limits.memory, which /dev/shm counts against"
+        return (
+            f"container {name} was killed for memory (OOMKilled): raise resources.limits.memory (/dev/shm counts too)"
+        )
     if code == _EXIT_BUS_ERROR or (code and any(words in log for words in _SHM_WORDS)):
         return f"container {name} ended with exit code {code}. {_SHM_CURE}"
     if code == _EXIT_BAD_ARGUMENTS:
@@ -149,9 +151,8 @@ def summarise(pod: Mapping[str, Any]) -> str:
     for container in _containers(pod):
         waiting = (container.get("state") or {}).get("waiting") or {}
         if waiting.get("reason"):
-            return {"ContainerCreating": "creating", "PodInitializing": "initialising"}.get(
-                waiting["reason"], waiting["reason"]
-            )
+            reason = str(waiting["reason"])
+            return {"ContainerCreating": "creating", "PodInitializing": "initialising"}.get(reason, reason)
         if container["name"] == "engine" and "running" in (container.get("state") or {}):
             return "loading" if not container.get("started") else "started"
     return str(status.get("phase", "Pending")).lower()

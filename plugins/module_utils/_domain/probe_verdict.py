@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a probe's observation means: the second and third layer of readiness.
 
-Second: the server lists the expected model, and answers one question twice alike, completely, as that model, through the
-Service and on every pod. Third: the engine's own counters have moved meanwhile. What was not observed is inconclusive.
+Second: the server lists the expected model, and answers one question twice alike, completely, as that model, through
+the Service and on every pod. Third: the engine's own counters have moved meanwhile. What was not observed is
+inconclusive.
 """
 
 from __future__ import annotations

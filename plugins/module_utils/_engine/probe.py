@@ -15,7 +15,7 @@ import json
 import os
 import ssl
 import time
-from typing import Any, Optional
+from typing import Any
 from urllib.parse import urlsplit
 
 MARK = "LLMOPS-PROBE "
@@ -50,7 +50,7 @@ def _request(url: str, method: str, path: str, body: Any, api_key: str, timeout_
         answer = connection.getresponse()
         content = answer.read(ANSWER_BYTES_MAX + 1)
         if len(content) > ANSWER_BYTES_MAX:
-            raise ValueError("the answer is larger than %d bytes" % ANSWER_BYTES_MAX)
+            raise ValueError(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
         return answer.status, content
     finally:
         connection.close()
@@ -127,7 +127,7 @@ def probe_target(target: dict[str, str], request: dict[str, Any], api_key: str) 
     try:
         status, content = _patient_request(url, "GET", "/v1/models", None, api_key, timeout)
         if status != 200:
-            seen["error"] = "GET /v1/models: HTTP %d" % status
+            seen["error"] = f"GET /v1/models: HTTP {status}"
             return seen
         seen["models"] = _read_models(content)
         status, content = _request(url, "GET", "/version", None, api_key, timeout)
@@ -141,11 +141,11 @@ def probe_target(target: dict[str, str], request: dict[str, Any], api_key: str) 
         seen["answers"] = [_ask(url, request, api_key, chat), _ask(url, request, api_key, chat)]
         seen["counters_after"] = _counters(url, timeout)
     except (OSError, ValueError, KeyError, AttributeError, http.client.HTTPException) as error:
-        seen["error"] = "%s: %s" % (type(error).__name__, str(error)[:300])
+        seen["error"] = f"{type(error).__name__}: {str(error)[:300]}"
     return seen
 
 
-def _counters(url: str, timeout_seconds: float) -> Optional[dict[str, float]]:
+def _counters(url: str, timeout_seconds: float) -> dict[str, float] | None:
     status, content = _request(url, "GET", "/metrics", None, "", timeout_seconds)
     return _read_counters(content.decode("utf-8", "replace")) if status == 200 else None
 

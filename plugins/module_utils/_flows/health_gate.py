@@ -1,0 +1,263 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting until a release really answers, or until it is known that it cannot.
+
+The wait comes in slices: a call returns at the next change of state, so that progress reaches the screen, and is called
+again with what it returned. Everything is read anew each time, so nothing is lost between slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, uses_tls
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
+    RolloutState,
+    Snapshot,
+    evaluate_rollout,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
+
+__all__ = ["GateRequest", "Prober", "gate"]
+
+_POLL_SECONDS = 0.5
+_LOG_LINES = 20
+_GPU_WORDS = "Insufficient "
+
+
+class Prober(Protocol):
+    """Asks the questions of ``_engine/probe.py``."""
+
+    def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the observation."""
+        ...
+
+
+@dataclass(frozen=True)
+class GateRequest:
+    """What to wait for; ``resume`` is what the slice before has returned as ``waiting``."""
+
+    name: str
+    namespace: str
+    slot: str | None = None
+    revision: str | None = None
+    served_name: str | None = None
+    url: str | None = None
+    timeout_seconds: int = 0
+    probe_timeout_seconds: float = 60.0
+    unschedulable_seconds: float = 2.0
+    warmup_requests: int | None = None
+    fail_on: Sequence[str] = ("fail", "inconclusive")
+    slice_seconds: float | None = None
+    resume: Mapping[str, Any] | None = None
+
+
+def gate(request: GateRequest, api: ClusterApi, prober: Prober | None, clock: Clock) -> Outcome:
+    """Return the verdict, or after a slice what it is waiting for; ``prober`` None asks nothing (check mode)."""
+    return _Gate(request, api, prober, clock).run()
+
+
+class _Gate:
+    def __init__(self, request: GateRequest, api: ClusterApi, prober: Prober | None, clock: Clock) -> None:
+        self.request, self.api, self.prober, self.clock = request, api, prober, clock
+        resume = request.resume or {}
+        self.seen = str(resume.get("summary", ""))
+        started = resume.get("started_at")
+        self.started = datetime.fromisoformat(str(started)) if started else clock.now()
+        self.slot = request.slot or str(resume.get("slot") or "") or self._stable_slot()
+
+    def run(self) -> Outcome:
+        begin = self.clock.monotonic()
+        while True:
+            snapshot, state = self._look()
+            if state.state == "failed":
+                return self._end(Verdict(Result.FAIL, self._with_logs(snapshot, state)), snapshot, state)
+            if state.state == "ready":
+                return self._ask(snapshot, state)
+            limit = self._limit_seconds(snapshot)
+            if (self.clock.now() - self.started).total_seconds() > limit:
+                reason = f"not ready after {limit} s (timeout_seconds): {state.summary}"
+                return self._end(Verdict(Result.FAIL, (reason,)), snapshot, state)
+            sliced = self.request.slice_seconds
+            if sliced is not None and (state.summary != self.seen or self.clock.monotonic() - begin > sliced):
+                waiting = {"summary": state.summary, "started_at": self.started.isoformat(), "slot": self.slot}
+                return Outcome(False, {"waiting": waiting, "verdict": Result.INCONCLUSIVE.value})
+            self.clock.sleep(_POLL_SECONDS)
+
+    def _stable_slot(self) -> str:
+        anchor = self.api.get("ConfigMap", self.request.namespace, anchor_name(self.request.name))
+        return str(((anchor or {}).get("data") or {}).get("stable_slot", labels.SLOTS[0]))
+
+    def _limit_seconds(self, snapshot: Snapshot) -> int:
+        if self.request.timeout_seconds > 0:
+            return self.request.timeout_seconds
+        return int(((snapshot.deployment or {}).get("spec") or {}).get("progressDeadlineSeconds") or 600)
+
+    def _look(self) -> tuple[Snapshot, RolloutState]:
+        namespace = self.request.namespace
+        selector = ",".join(f"{k}={v}" for k, v in labels.slot_selector(self.request.name, self.slot).items())
+        deployments, replica_sets, pods, events = self.api.side_by_side(
+            [
+                lambda: self.api.list_objects("Deployment", namespace, selector),
+                lambda: self.api.list_objects("ReplicaSet", namespace, selector),
+                lambda: self.api.list_objects("Pod", namespace, selector),
+                lambda: self.api.list_objects("Event", namespace, fields="involvedObject.kind=Pod"),
+            ]
+        )
+        snapshot = Snapshot(deployments[0] if deployments else None, replica_sets, pods, events)
+        snapshot = replace(snapshot, logs=self._logs(pods))
+        now = self.clock.now().astimezone(timezone.utc)
+        seconds = self.request.unschedulable_seconds
+        return snapshot, evaluate_rollout(snapshot, self.request.revision, now, unschedulable_seconds=seconds)
+
+    def _logs(self, pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Return the last words of engines that have ended with an error."""
+        logs = {}
+        for pod in pods:
+            for container in (pod.get("status") or {}).get("containerStatuses") or ():
+                state, last = container.get("state") or {}, container.get("lastState") or {}
+                ended = state.get("terminated") or last.get("terminated") or {}
+                if container["name"] == "engine" and ended.get("exitCode"):
+                    previous = "terminated" not in state
+                    name = pod["metadata"]["name"]
+                    logs[name] = self.api.logs(
+                        self.request.namespace, name, "engine", lines=_LOG_LINES, previous=previous
+                    )
+        return logs
+
+    def _with_logs(self, snapshot: Snapshot, state: RolloutState) -> tuple[str, ...]:
+        reasons = list(state.reasons)
+        if any(_GPU_WORDS in reason for reason in reasons):
+            reasons.append(self._free_gpus(snapshot))
+        for name in state.failed_pods:
+            if log := snapshot.logs.get(name, "").strip():
+                reasons.append(f"last log lines of pod {name}:\n{log}")
+        return tuple(reasons)
+
+    def _free_gpus(self, snapshot: Snapshot) -> str:
+        """Return how many of the wanted accelerators are free, as far as we may see."""
+        engine = find_engine(snapshot.deployment or {})
+        wanted = {k: v for k, v in ((engine.get("resources") or {}).get("limits") or {}).items() if "/" in k}
+        try:
+            nodes = self.api.list_objects("Node", None)
+            pods = self.api.list_objects("Pod", None, fields="spec.nodeName!=")
+        except ClusterError as error:
+            return f"free accelerators are unknown: {error.message}"
+        return "; ".join(_count_free(name, int(amount), nodes, pods) for name, amount in wanted.items()) or (
+            "see resources.requests and placement"
+        )
+
+    def _ask(self, snapshot: Snapshot, state: RolloutState) -> Outcome:
+        deployment = snapshot.deployment or {}
+        notes = deployment["metadata"].get("annotations") or {}
+        if self.prober is None:
+            reason = "the model was not asked: check mode makes no Job (run_from: controller asks in check mode too)"
+            return self._end(Verdict(Result.INCONCLUSIVE, (reason,)), snapshot, state)
+        model = self.request.served_name or notes.get(labels.SERVED_NAME, self.request.name)
+        warmup = self.request.warmup_requests
+        services, pods = self._targets(deployment, snapshot, state)
+        questions = {
+            "targets": services + pods,
+            "model": model,
+            "max_tokens": 8,
+            "warmup_requests": int(notes.get(labels.WARMUP_REQUESTS, 0)) if warmup is None else warmup,
+            "timeout_seconds": self.request.probe_timeout_seconds,
+        }
+        try:
+            observation = self.prober.probe(deployment, questions)
+        except ClusterError as error:
+            return self._end(Verdict(Result.INCONCLUSIVE, (error.message,)), snapshot, state)
+        version = (deployment["metadata"].get("labels") or {}).get(labels.VERSION)
+        verdict = evaluate_probe(
+            observation,
+            model=model,
+            version=version,
+            services=[each["name"] for each in services],
+            pods=[each["name"] for each in pods],
+        )
+        after, state_after = self._look()
+        if verdict.result is Result.PASS and state_after.state != "ready":
+            reasons = (f"no longer ready after it was asked: {state_after.summary}", *state_after.reasons)
+            verdict = Verdict(Result.FAIL, reasons)
+        if verdict.result is Result.FAIL:
+            verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after)[:5])
+        return self._end(verdict, after, state, observation)
+
+    def _targets(
+        self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState
+    ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+        """Return the Service and every ready pod as places to ask."""
+        scheme = "https" if uses_tls(deployment) else "http"
+        port = next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http")
+        pods = [
+            {"name": f"pod {pod['metadata']['name']}", "url": f"{scheme}://{_host(pod['status']['podIP'])}:{port}"}
+            for pod in snapshot.pods
+            if pod["metadata"]["name"] in state.pods
+        ]
+        if self.request.url is not None:
+            return [{"name": f"url {self.request.url}", "url": self.request.url}], pods
+        name = f"{self.request.name}-{self.slot}"
+        service = self.api.get("Service", self.request.namespace, name)
+        if service is None:
+            raise ClusterError(f"There is no Service {self.request.namespace}/{name} on {self.api.cluster}")
+        url = f"{scheme}://{_host(service['spec']['clusterIP'])}:{port}"
+        return [{"name": f"service {name}", "url": url}], pods
+
+    def _end(
+        self, verdict: Verdict, snapshot: Snapshot, state: RolloutState, observation: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        finished = self.clock.now()
+        place = f"{self.request.namespace}/{self.request.name}"
+        result: dict[str, Any] = {
+            "verdict": verdict.result.value,
+            "reasons": list(verdict.reasons),
+            "observed": {
+                "slot": self.slot,
+                "revision": self.request.revision,
+                "rollout": state.summary,
+                "pods": list(state.pods),
+                "targets": list((observation or {}).get("targets") or ()),
+            },
+            "limits": {
+                "timeout_seconds": self._limit_seconds(snapshot),
+                "probe_timeout_seconds": self.request.probe_timeout_seconds,
+                "unschedulable_seconds": self.request.unschedulable_seconds,
+            },
+            "samples": sum(len(each.get("answers") or ()) for each in (observation or {}).get("targets") or ()),
+            "started_at": self.started.isoformat(),
+            "finished_at": finished.isoformat(),
+        }
+        seconds = (finished - self.started).total_seconds()
+        failure = None
+        if verdict.result.value in self.request.fail_on:
+            word = "failed" if verdict.result is Result.FAIL else "is inconclusive"
+            failure = f"The health gate of {place} on {self.api.cluster} {word} after {seconds:.0f} s: " + "; ".join(
+                verdict.reasons
+            )
+        return Outcome(False, result, failure=failure)
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _count_free(
+    resource: str, wanted: int, nodes: Sequence[Mapping[str, Any]], pods: Sequence[Mapping[str, Any]]
+) -> str:
+    allocatable = sum(int(((node.get("status") or {}).get("allocatable") or {}).get(resource, 0)) for node in nodes)
+    used = sum(
+        int(((container.get("resources") or {}).get("requests") or {}).get(resource, 0))
+        for pod in pods
+        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+        for container in pod["spec"]["containers"]
+    )
+    return f"{resource}: {allocatable - used} of {allocatable} in the cluster are free, each pod needs {wanted}"
