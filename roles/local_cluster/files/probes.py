@@ -100,7 +100,7 @@ def dns_answers(packet: bytes) -> bool:
     if len(packet) < 12:
         return False
     number, flags, _, answers, _, _ = struct.unpack(">HHHHHH", packet[:12])
-    return number == 0x4C4C and flags & 0x000F == 0 and answers > 0
+    return bool(number == 0x4C4C and flags & 0x000F == 0 and answers > 0)
 
 
 def ask(endpoint: tuple[str, str, int, str], context: ssl.SSLContext | None = None) -> tuple[int, bytes]:
