@@ -4,9 +4,9 @@
 """Make the tiny models: ``make_models.py FOLDER``, run by the Python of the engine's environment.
 
 ``tiny`` is a random Llama with a tokenizer trained on the spot: real weights, real vLLM, no hub, no licence.
-``tiny-broken`` has heads of 16 dimensions, which vLLM's CPU attention cannot compute: the server starts, ``/health`` says 200, and the
-first completion kills the engine; it is what functional probes are for. ``vllm-cache`` is what vLLM finds out about the
-architecture in a process of its own at each start (some 10 s), found out once.
+``tiny-broken`` has heads of 16 dimensions, which vLLM's CPU attention cannot compute: the server starts, ``/health``
+says 200, and the first completion kills the engine; it is what functional probes are for. ``vllm-cache`` is what vLLM
+finds out about the architecture in a process of its own at each start (some 10 s), found out once.
 """
 
 from __future__ import annotations
