@@ -39,6 +39,9 @@ _FINAL_EVENTS = ("FailedMount", "FailedAttachVolume")
 _FINAL_EVENT_WORDS = ("not found", "forbidden", "references non-existent")
 # An autoscaler has answered an unschedulable pod: a node is on its way.
 _HELP_IS_COMING = ("TriggeredScaleUp", "Nominated")
+# Claims are bound by a controller of their own, which may have been asked only a moment ago.
+_VOLUME_WORDS = "PersistentVolumeClaim"
+_VOLUME_SECONDS = 30.0
 _EXIT_BAD_ARGUMENTS = 2
 _EXIT_BUS_ERROR = 135
 _SHM_WORDS = ("No space left on device", "Bus error", "SIGBUS", "shared memory")
@@ -101,9 +104,12 @@ def _scheduling_problem(
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             since = parse_time(condition.get("lastTransitionTime"))
             waited = (now - since).total_seconds() if since is not None else 0.0
+            message = str(condition.get("message"))
+            if _VOLUME_WORDS in message:
+                grace_seconds = max(grace_seconds, _VOLUME_SECONDS)
             if waited < grace_seconds or any(event.get("reason") in _HELP_IS_COMING for event in events):
                 return None
-            return f"no node can take it: {condition.get('message')}"
+            return f"no node can take it: {message}"
     return None
 
 
