@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -167,3 +168,9 @@ def test_the_grace_period_is_always_longer_than_its_parts(stream: int, endpoint:
     plan = plan_drain(Drain(stream_seconds_max=stream, endpoint_seconds=endpoint), parse_version(version))
     assert plan.grace_seconds > plan.pre_stop_seconds + (plan.shutdown_timeout_seconds or 0)
     assert max(plan.pre_stop_seconds, plan.shutdown_timeout_seconds or 0) >= stream
+
+
+def test_a_value_without_a_form_on_a_command_line_is_refused() -> None:
+    odd = dataclasses.replace(server().engine, args=(("seed", object()),))
+    with pytest.raises(TypeError, match=r"engine\.args\.seed: .* has no form on a command line"):
+        render_args(dataclasses.replace(server(), engine=odd))

@@ -307,3 +307,7 @@ def test_any_input_is_parsed_or_refused_in_words(raw: list[Any]) -> None:
 @given(st.sampled_from(KEYS), JSON)
 def test_any_section_is_parsed_or_refused_in_words(key: str, value: Any) -> None:
     assert refused_in_words([written({key: value})])
+
+
+def test_an_image_with_a_digest_gets_no_warning() -> None:
+    assert parse_warnings([server({"engine.digest": "sha256:" + "0" * 64})]) == ()

@@ -1,0 +1,227 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first layer of readiness, over objects in the shape in which the API server shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import is_ready, parse_time, summarise
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
+    RolloutState,
+    Snapshot,
+    evaluate_rollout,
+)
+
+NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=timezone.utc)
+EARLIER = "2026-01-01T12:00:00Z"
+RUNNING = {"name": "engine", "state": {"running": {}}, "started": True}
+
+
+def pod(
+    name: str = "a",
+    revision: str = "new",
+    *,
+    ready: bool = False,
+    leaving: bool = False,
+    containers: tuple[dict[str, Any], ...] = (RUNNING,),
+    **status: Any,
+) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "labels": {labels.REVISION: revision}}
+    if leaving:
+        metadata["deletionTimestamp"] = EARLIER
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    return {
+        "metadata": metadata,
+        "status": {"phase": "Running", "conditions": conditions, "containerStatuses": list(containers), **status},
+    }
+
+
+def deployment(replicas: int = 1, updated: int = 1, observed: int = 3, **status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "chat-blue", "generation": 3},
+        "spec": {"replicas": replicas, "template": {"metadata": {"labels": {labels.REVISION: "new"}}}},
+        "status": {"observedGeneration": observed, "updatedReplicas": updated, **status},
+    }
+
+
+def look(*pods: Any, revision: str | None = "new", **more: Any) -> RolloutState:
+    snapshot = Snapshot(**{"deployment": deployment(), "pods": pods, **more})
+    return evaluate_rollout(snapshot, revision, NOW, unschedulable_seconds=2)
+
+
+def waiting(reason: str, message: str = "words", **more: Any) -> dict[str, Any]:
+    return {"name": "engine", "state": {"waiting": {"reason": reason, "message": message}}, **more}
+
+
+def ended(code: int, reason: str = "Error") -> dict[str, Any]:
+    return {"name": "engine", "state": {"terminated": {"exitCode": code, "reason": reason}}}
+
+
+def unscheduled(message: str, since: str = EARLIER) -> dict[str, Any]:
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+        "lastTransitionTime": since,
+    }
+    return pod(containers=(), conditions=[condition], phase="Pending")
+
+
+def test_a_rollout_is_ready_when_every_replica_of_the_revision_is() -> None:
+    state = look(pod(ready=True))
+    assert (state.state, state.summary, state.pods) == ("ready", "1/1 ready", ("a",))
+
+
+def test_pods_of_an_older_revision_never_satisfy_it() -> None:
+    assert look(pod("old", "old", ready=True)).state == "waiting"
+    state = look(pod(ready=True), pod("old", "old", ready=True))
+    assert (state.state, state.summary) == ("waiting", "1/1 ready, 1 of older revisions")
+
+
+def test_pods_that_leave_do_not_count() -> None:
+    assert look(pod(ready=True, leaving=True)).summary == "0/1 ready"
+    assert look(pod(ready=True), pod("old", "old", leaving=True)).state == "ready"
+
+
+def test_a_controller_that_has_not_looked_yet_is_waited_for() -> None:
+    state = look(pod(ready=True), deployment=deployment(observed=2))
+    assert (state.state, state.summary) == ("waiting", "waiting for the Deployment's controller")
+
+
+def test_a_missing_deployment_and_another_revision_fail() -> None:
+    assert look(deployment=None).reasons == ("there is no such Deployment",)
+    assert "wants revision new, not other: somebody has deployed" in look(revision="other").summary
+    assert look(pod(ready=True), revision=None).state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("container", "text"),
+    [
+        (waiting("ImagePullBackOff"), "container engine is in ImagePullBackOff: words. Check engine.image"),
+        (waiting("ErrImagePull"), "ErrImagePull"),
+        (
+            waiting("CreateContainerConfigError", 'secret "hf" not found'),
+            'secret "hf" not found. Create what is missing',
+        ),
+        (
+            waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1}}),
+            "CrashLoopBackOff, exit code 1: words",
+        ),
+        ({"name": "engine", "state": {"waiting": {"reason": "RunContainerError"}}}, "is in RunContainerError. See"),
+        (ended(2), "exit code 2: the engine does not accept its arguments"),
+        (ended(137, "OOMKilled"), "was killed for memory (OOMKilled): raise resources.limits.memory"),
+        (ended(135), "exit code 135. Its shared memory (/dev/shm) is full"),
+    ],
+)
+def test_states_that_waiting_cannot_cure_fail_in_the_pods_own_words(container: dict[str, Any], text: str) -> None:
+    state = look(pod(containers=(container,)))
+    assert state.state == "failed"
+    assert state.reasons[0].startswith("pod a: ")
+    assert text in state.reasons[0]
+    assert state.failed_pods == ("a",)
+
+
+def test_a_full_shared_memory_is_recognised_by_the_last_words_and_names_the_cure() -> None:
+    state = look(pod(containers=(ended(1),)), logs={"a": "OSError: [Errno 28] No space left on device"})
+    assert "Raise resources.shm (and the memory limit) and delete the pod" in state.reasons[0]
+
+
+@pytest.mark.parametrize("container", [waiting("ContainerCreating"), ended(1), RUNNING])
+def test_states_that_may_turn_out_well_are_waited_for(container: dict[str, Any]) -> None:
+    assert look(pod(containers=(container,))).state == "waiting"
+
+
+def test_a_failing_init_container_is_named() -> None:
+    state = look(pod(initContainerStatuses=[{**waiting("ImagePullBackOff"), "name": "fetch"}]))
+    assert "container fetch is in ImagePullBackOff" in state.reasons[0]
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "UnexpectedAdmissionError", "Shutdown"])
+def test_a_pod_that_the_node_refused_fails(reason: str) -> None:
+    assert f"pod a: {reason}: words" in look(pod(phase="Failed", reason=reason, message="words")).reasons[0]
+
+
+def test_a_pod_without_a_node_fails_after_a_moment_with_the_schedulers_words() -> None:
+    state = look(unscheduled("0/1 nodes are available: 1 Insufficient nvidia.com/gpu."))
+    assert state.reasons == ("pod a: no node can take it: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",)
+
+
+def test_a_pod_without_a_node_is_waited_for_while_that_may_change() -> None:
+    full = unscheduled("1 Insufficient nvidia.com/gpu")
+    assert look(unscheduled("full", since="2026-01-01T12:00:09Z")).state == "waiting"
+    assert look(full, pod("old", "old", leaving=True)).state == "waiting"
+    scaled = {"reason": "TriggeredScaleUp", "involvedObject": {"name": "a"}}
+    assert look(full, events=[scaled]).state == "waiting"
+    assert look(full, events=[{**scaled, "involvedObject": {"name": "b"}}]).state == "failed"
+    assert look(unscheduled("pod has unbound immediate PersistentVolumeClaims")).state == "waiting"
+
+
+def test_a_mount_that_cannot_succeed_fails_and_another_is_waited_for() -> None:
+    creating = pod(containers=(waiting("ContainerCreating"),))
+
+    def event(message: str, reason: str = "FailedMount") -> dict[str, Any]:
+        return {"reason": reason, "message": message, "involvedObject": {"name": "a"}}
+
+    state = look(creating, events=[event('configmap "x" not found')])
+    assert state.reasons == ('pod a: FailedMount: configmap "x" not found',)
+    assert look(creating, events=[event("timed out"), event("not found", "Other")]).state == "waiting"
+
+
+def test_pods_that_may_not_be_made_fail_with_the_reason() -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+    replica_set = {"metadata": {"labels": {labels.REVISION: "new"}}, "status": {"conditions": [condition]}}
+    old = {"metadata": {"labels": {labels.REVISION: "old"}}, "status": {"conditions": [condition]}}
+    assert look(replica_sets=[replica_set]).reasons == ("pods are refused (FailedCreate): exceeded quota",)
+    assert look(replica_sets=[old]).state == "waiting"
+
+
+def test_a_rollout_that_kubernetes_gave_up_fails() -> None:
+    stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too long"}
+    moving = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}
+    assert look(deployment=deployment(conditions=[moving])).state == "waiting"
+    assert look(deployment=deployment(conditions=[stuck])).reasons == ("ProgressDeadlineExceeded: too long",)
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        (pod(leaving=True), "leaving"),
+        (pod(ready=True), "ready"),
+        (unscheduled("x"), "waiting for a node"),
+        (pod(containers=(waiting("ContainerCreating"),)), "creating"),
+        (pod(containers=(waiting("PodInitializing"),)), "initialising"),
+        (pod(containers=(waiting("CrashLoopBackOff"),)), "CrashLoopBackOff"),
+        (pod(containers=({"name": "engine", "state": {"running": {}}},)), "loading"),
+        (pod(), "started"),
+        (pod(containers=({"name": "proxy", "state": {"running": {}}},)), "running"),
+        (pod(containers=()), "running"),
+    ],
+)
+def test_progress_says_in_a_word_what_a_pod_does(item: dict[str, Any], text: str) -> None:
+    assert summarise(item) == text
+
+
+def test_progress_names_the_pods_that_are_not_ready() -> None:
+    assert look(pod(containers=(waiting("ContainerCreating"),))).summary == "0/1 ready: a creating"
+
+
+def test_times_of_the_api_are_read() -> None:
+    assert parse_time(EARLIER) == datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    assert parse_time(None) is None
+    assert look(unscheduled("x", since="")).state == "waiting"
+
+
+def test_a_release_is_selected_by_instance_and_manager() -> None:
+    assert labels.release_selector("chat") == (
+        "app.kubernetes.io/instance=chat,app.kubernetes.io/managed-by=llmops.kubernetes"
+    )
+
+
+def test_a_leaving_pod_is_not_ready() -> None:
+    assert not is_ready(pod(ready=True, leaving=True))
