@@ -31,7 +31,7 @@ demo: $(ready) ## A local cluster with a model that answers, from nothing; a sec
 	@$(side_by_side) cluster engine-files engine:cluster,engine-files deploy:engine chat:deploy
 
 test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
-	@$(side_by_side) check importer:check? cluster engine-files engine:cluster,engine-files \
+	@$(side_by_side) --jobs 3 check importer:check? cluster engine-files engine:cluster,engine-files \
 		e2e:engine,check? molecule:engine,e2e?
 
 check: $(ready) ## Every check that needs no cluster
