@@ -18,7 +18,7 @@ from typing import Any
 
 from common import Trouble, digest_of_tree, find_node, main, read_json, tail, write_whole
 from node import generation
-from oci_image import images_in, read_index
+from oci_image import bring, images_in, read_index
 from probes import Part, observe
 
 DEATHS_MAX = 6
@@ -81,7 +81,11 @@ def deaths(services: dict[str, set[str]], name: str) -> int:
 
 
 def wait(settings: dict[str, Any]) -> dict[str, Any]:
-    """Wait for the parts in ``until`` (all when empty) for at most ``limit_seconds``."""
+    """Import ``archives``, then wait for the parts in ``until`` (all when empty) for at most ``limit_seconds``.
+
+    Both in one go: the parts come up while containerd unpacks.
+    """
+    imported = bring(settings)["imported"]
     began = time.monotonic()
     seen: dict[str, set[str]] = {}
     until = settings["until"]
@@ -100,7 +104,8 @@ def wait(settings: dict[str, Any]) -> dict[str, Any]:
         time.sleep(STEP_SECONDS)
     if settings["record"]:
         record(settings)
-    return {"seconds": round(passed, 1), "parts": [part.name for part in parts]}
+    names = [part.name for part in parts]
+    return {"changed": bool(imported), "imported": imported, "seconds": round(passed, 1), "parts": names}
 
 
 def explain(settings: dict[str, Any], sick: list[Part], passed: float, dying: bool) -> str:

@@ -154,11 +154,13 @@ def judge_cgroups(seen: dict[str, Any]) -> list[str]:
 
 
 def examine(settings: dict[str, Any]) -> dict[str, Any]:
-    """Look and judge."""
+    """Look and judge, and try what can be tried before packages are installed."""
     seen = gather(settings)
     problems, warnings = judge(seen, settings)
     packages = sorted({settings["packages"][program] for program in seen["missing"]})
     kind = "v2" if seen["v2"] else "v1"
+    if not problems and not packages:
+        probe(settings)
     return {
         "problems": problems,
         "warnings": warnings,
