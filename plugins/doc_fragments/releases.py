@@ -14,7 +14,7 @@ options:
   model_servers:
     description:
       - The releases, as in the inventory. All of them are checked before anything is written.
-      - The keys of a release are described in the guide of the role P(llmops.kubernetes.model_server#role).
+      - The keys of a release are described in the README of the role C(llmops.kubernetes.model_server).
     type: list
     elements: dict
     required: true

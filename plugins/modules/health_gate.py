@@ -132,10 +132,35 @@ reasons:
   elements: str
   sample: ["pod chat-blue-5c: container engine is in ImagePullBackOff: Back-off pulling image. Check engine.image."]
 observed:
-  description: What was seen - RV(observed.slot), RV(observed.rollout) in words, ready RV(observed.pods), and the
-    answers of all RV(observed.targets).
+  description: What was seen.
   returned: when the wait is over
   type: dict
+  contains:
+    slot:
+      description: The slot that was looked at.
+      type: str
+      returned: always
+      sample: blue
+    revision:
+      description: The revision that was asked for.
+      type: str
+      returned: always
+      sample: 3f9a2c1d7e
+    rollout:
+      description: The roll-out in words.
+      type: str
+      returned: always
+      sample: 2/2 ready
+    pods:
+      description: Names of the ready pods of the revision.
+      type: list
+      elements: str
+      returned: always
+    targets:
+      description: What the Service and every pod have answered, with model ids, version and counters.
+      type: list
+      elements: dict
+      returned: always
 limits:
   description: The time limits in seconds that were in force.
   returned: when the wait is over

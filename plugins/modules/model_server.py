@@ -188,9 +188,15 @@ retried_on:
   elements: str
   sample: [HTTP 429]
 details:
-  description: The error as data, such as RV(details.problems) with path, message and hint of each problem of the input.
+  description: The error as data.
   returned: failure
   type: dict
+  contains:
+    problems:
+      description: Each problem of the input with its C(path), C(message), C(value), C(allowed) and C(hint).
+      type: list
+      elements: dict
+      returned: when the input is wrong
 """
 
 import inspect

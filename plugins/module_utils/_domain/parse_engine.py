@@ -81,7 +81,7 @@ def _parse_source(fields: Fields) -> ModelSource:
         if not _REPOSITORY.match(rest):
             fields.problem("source", "is no repository of the hub", text, "hf://ORG/NAME")
         return ModelSource("hf", rest)
-    root, _, path = rest.strip("/").partition("/")
+    root, _rest, path = rest.strip("/").partition("/")
     if ".." in path.split("/"):
         fields.problem("source", "must not leave its volume", text)
     return ModelSource(scheme if scheme in _SCHEMES else "pvc", root, path)
@@ -150,7 +150,7 @@ def parse_model(fields: Fields, release: str, version: EngineVersion) -> Model:
 def parse_image(fields: Fields, key: str, *, digest: str | None = None) -> str:
     """Return an image's name; ``latest`` and a missing tag are refused unless a digest pins the image."""
     image = fields.required_text(key, "Name the image with its tag.")
-    name, _, inline = image.partition("@")
+    name, _rest, inline = image.partition("@")
     tag = name.rsplit("/", 1)[-1].partition(":")[2]
     if image and not digest and not inline and tag in ("", "latest"):
         fields.problem(

@@ -4,6 +4,7 @@
 """The states of a pod that can never become ready by waiting, in the pod's own words.
 
 Two tables: reasons of a waiting container, and reasons of a pod as a whole. Everything else may still turn out well.
+What is over does not count: a crash before the engine came up again, an event about a volume that is mounted by now.
 """
 
 from __future__ import annotations
@@ -12,7 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-__all__ = ["FINAL_POD", "FINAL_WAITING", "find_problem", "is_ready", "parse_time", "summarise"]
+__all__ = [
+    "FINAL_POD",
+    "FINAL_WAITING",
+    "find_ended",
+    "find_problem",
+    "find_waiting_problem",
+    "is_alive",
+    "is_ready",
+    "parse_time",
+    "summarise",
+]
 
 FINAL_WAITING: Mapping[str, str] = {
     # The registry has said no; the kubelet asks again, at growing intervals, and gets the same answer.
@@ -34,9 +45,25 @@ FINAL_POD: Mapping[str, str] = {
     "OutOfmemory": "The node has less memory than the pod asks for.",
     "OutOfcpu": "The node has fewer CPUs than the pod asks for.",
 }
+# Of the reasons above those whose first appearance may be an accident, and the words by which to tell. The back-off of
+# an image or a container is never one: by then it has happened twice.
+_PASSING_REASONS = ("ErrImagePull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_PASSING_WORDS = (
+    "failed to sync",  # the kubelet has not read a Secret or ConfigMap yet
+    "context deadline exceeded",
+    "i/o timeout",
+    "TLS handshake timeout",
+    "connection reset",
+    "too many requests",
+    "toomanyrequests",
+    "503 Service Unavailable",
+    "is reserved for",  # the container's last attempt is still being removed
+)
 # Warnings of the kubelet that stay until somebody creates what is missing.
 _FINAL_EVENTS = ("FailedMount", "FailedAttachVolume")
 _FINAL_EVENT_WORDS = ("not found", "forbidden", "references non-existent")
+# A volume of one node, held by a pod that stays: a roll-out that surges waits for itself.
+_HELD_VOLUME_WORDS = "Multi-Attach error"
 # An autoscaler has answered an unschedulable pod: a node is on its way.
 _HELP_IS_COMING = ("TriggeredScaleUp", "Nominated")
 # Claims are bound by a controller of their own, which may have been asked only a moment ago.
@@ -44,7 +71,10 @@ _VOLUME_WORDS = "PersistentVolumeClaim"
 _VOLUME_SECONDS = 30.0
 _EXIT_BAD_ARGUMENTS = 2
 _EXIT_BUS_ERROR = 135
-_SHM_WORDS = ("No space left on device", "Bus error", "SIGBUS", "shared memory")
+_NO_SPACE = "No space left on device"
+# What writes there leaves these names in its words: NCCL and PyTorch say shm, Python's segments are called psm_.
+_SHM_NAMES = ("shm", "/psm_", "/torch_", "shared memory")
+_SHM_WORDS = ("Bus error", "SIGBUS", "creating shared memory segment", "insufficient shared memory")
 _SHM_CURE = (
     "Its shared memory (/dev/shm) is full: it belongs to the pod and outlives the container, so restarts fail too. "
     "Raise resources.shm (and the memory limit) and delete the pod"
@@ -71,52 +101,88 @@ def _containers(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _ended(container: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the last end of a container, or nothing."""
+    """Return how a container that is not up has ended last, or nothing; once it is up its past does not count."""
     state, last = container.get("state") or {}, container.get("lastState") or {}
+    if container.get("ready") or (container.get("started") and "running" in state):
+        return {}
     ended: Mapping[str, Any] = state.get("terminated") or last.get("terminated") or {}
     return ended
 
 
+def is_alive(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod still runs, or will: it is not on its way out and has not come to its end."""
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return not ended and not pod["metadata"].get("deletionTimestamp")
+
+
+def find_ended(pod: Mapping[str, Any]) -> tuple[str, bool] | None:
+    """Return the container whose log says why a pod does not start, and whether it is that of its previous run."""
+    for container in _containers(pod):
+        if _ended(container).get("exitCode"):
+            return container["name"], "terminated" not in (container.get("state") or {})
+    return None
+
+
+def _lacks_shared_memory(code: int | None, log: str) -> bool:
+    if code == _EXIT_BUS_ERROR:
+        return True
+    said = any(words in log for words in _SHM_WORDS) or (_NO_SPACE in log and any(name in log for name in _SHM_NAMES))
+    return bool(code) and said
+
+
+def find_waiting_problem(container: Mapping[str, Any]) -> str | None:
+    """Return in the runtime's words why a container can never leave its waiting state, or None."""
+    waiting = (container.get("state") or {}).get("waiting") or {}
+    reason, message = waiting.get("reason", ""), str(waiting.get("message") or "")
+    if reason not in FINAL_WAITING or (
+        reason in _PASSING_REASONS and any(words in message for words in _PASSING_WORDS)
+    ):
+        return None
+    code = _ended(container).get("exitCode")
+    ending = f", exit code {code}" if code is not None else ""
+    said = f": {message.rstrip('.')}" if message else ""
+    return f"container {container['name']} is in {reason}{ending}{said}. {FINAL_WAITING[reason]}"
+
+
 def _container_problem(container: Mapping[str, Any], log: str) -> str | None:
     name, ended = container["name"], _ended(container)
-    waiting = (container.get("state") or {}).get("waiting") or {}
     code = ended.get("exitCode")
     if ended.get("reason") == "OOMKilled":
         return (
             f"container {name} was killed for memory (OOMKilled): raise resources.limits.memory (/dev/shm counts too)"
         )
-    if code == _EXIT_BUS_ERROR or (code and any(words in log for words in _SHM_WORDS)):
+    if _lacks_shared_memory(code, log):
         return f"container {name} ended with exit code {code}. {_SHM_CURE}"
-    if code == _EXIT_BAD_ARGUMENTS:
+    if code == _EXIT_BAD_ARGUMENTS and name == "engine":
         return f"container {name} ended with exit code 2: the engine does not accept its arguments (engine.args)"
-    reason = waiting.get("reason", "")
-    if reason in FINAL_WAITING:
-        message = f": {waiting['message']}" if waiting.get("message") else ""
-        ending = f", exit code {code}" if code is not None else ""
-        return f"container {name} is in {reason}{ending}{message}. {FINAL_WAITING[reason]}"
-    return None
+    return find_waiting_problem(container)
 
 
 def _scheduling_problem(
     pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], now: datetime, grace_seconds: float
 ) -> str | None:
-    for condition in (pod.get("status") or {}).get("conditions") or ():
+    status = pod.get("status") or {}
+    for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             since = parse_time(condition.get("lastTransitionTime"))
             waited = (now - since).total_seconds() if since is not None else 0.0
             message = str(condition.get("message"))
             if _VOLUME_WORDS in message:
                 grace_seconds = max(grace_seconds, _VOLUME_SECONDS)
-            if waited < grace_seconds or any(event.get("reason") in _HELP_IS_COMING for event in events):
+            helped = status.get("nominatedNodeName") or any(e.get("reason") in _HELP_IS_COMING for e in events)
+            if waited < grace_seconds or helped:
                 return None
             return f"no node can take it: {message}"
     return None
 
 
-def _event_problem(events: Sequence[Mapping[str, Any]]) -> str | None:
+def _volume_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], room_is_coming: bool) -> str | None:
+    if any("waiting" not in (container.get("state") or {"waiting": {}}) for container in _containers(pod)):
+        return None  # a container has started, so its volumes are there by now
     for event in events:
         message = str(event.get("message"))
-        if event.get("reason") in _FINAL_EVENTS and any(words in message for words in _FINAL_EVENT_WORDS):
+        held = _HELD_VOLUME_WORDS in message and not room_is_coming
+        if event.get("reason") in _FINAL_EVENTS and (held or any(words in message for words in _FINAL_EVENT_WORDS)):
             return f"{event['reason']}: {message}"
     return None
 
@@ -128,11 +194,13 @@ def find_problem(
     now: datetime,
     *,
     unschedulable_seconds: float,
+    room_is_coming: bool = False,
 ) -> str | None:
     """Return why a pod can never become ready, or None.
 
-    ``events`` are the warnings about this pod; ``unschedulable_seconds`` is how long no node may be found; infinite
-    where something that is about to end may make room.
+    ``events`` are those about this pod, ``log`` the last lines of its container that has ended;
+    ``unschedulable_seconds`` is how long no node may be found. While ``room_is_coming`` (pods of the release are
+    leaving, whose places and volumes become free), neither a missing node nor a held volume is final.
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
@@ -141,7 +209,8 @@ def find_problem(
     for container in _containers(pod):
         if problem := _container_problem(container, log):
             return problem
-    return _scheduling_problem(pod, events, now, unschedulable_seconds) or _event_problem(events)
+    grace_seconds = float("inf") if room_is_coming else unschedulable_seconds
+    return _scheduling_problem(pod, events, now, grace_seconds) or _volume_problem(pod, events, room_is_coming)
 
 
 def summarise(pod: Mapping[str, Any]) -> str:

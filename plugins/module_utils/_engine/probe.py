@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import ssl
+import sys
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -156,4 +157,5 @@ def probe(request: dict[str, Any], api_key: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(MARK + json.dumps(probe(json.loads(os.environ["LLMOPS_PROBE"]), os.environ.get("VLLM_API_KEY", ""))))
+    seen = probe(json.loads(os.environ["LLMOPS_PROBE"]), os.environ.get("VLLM_API_KEY", ""))
+    sys.stdout.write(MARK + json.dumps(seen) + "\n")

@@ -39,7 +39,6 @@ class Prober(Protocol):
 
     def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the observation."""
-        ...
 
 
 @dataclass(frozen=True)

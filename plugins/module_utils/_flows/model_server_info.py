@@ -21,10 +21,10 @@ def inspect_releases(namespaces: Sequence[str], api: ClusterApi) -> Outcome:
     places: list[str | None] = list(namespaces) or [None]
     pairs = [(kind, place) for place in places for kind in ("Deployment", "ConfigMap")]
     lists = api.side_by_side([lambda p=pair: api.list_objects(p[0], p[1], selector) for pair in pairs])  # type: ignore[misc]
-    deployments = [item for (kind, _), items in zip(pairs, lists) if kind == "Deployment" for item in items]
+    deployments = [item for (kind, _rest), items in zip(pairs, lists) if kind == "Deployment" for item in items]
     anchors = {
         (item["metadata"]["namespace"], item["metadata"]["name"]): item
-        for (kind, _), items in zip(pairs, lists)
+        for (kind, _rest), items in zip(pairs, lists)
         if kind == "ConfigMap"
         for item in items
     }

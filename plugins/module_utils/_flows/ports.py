@@ -30,15 +30,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds that only grow."""
-        ...
 
     def now(self) -> datetime:
         """Return the time in UTC."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 class ClusterApi(Protocol):
@@ -47,38 +44,29 @@ class ClusterApi(Protocol):
     @property
     def cluster(self) -> str:
         """The API server, for texts."""
-        ...
 
     def get(self, kind: str, namespace: str | None, name: str, *, metadata_only: bool = False) -> dict[str, Any] | None:
         """Return an object or None."""
-        ...
 
     def list_objects(
         self, kind: str, namespace: str | None, selector: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
         """Return objects by label and field selector."""
-        ...
 
     def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
         """Server-side apply."""
-        ...
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object."""
-        ...
 
     def delete(self, kind: str, namespace: str | None, name: str, uid: str, *, dry_run: bool = False) -> None:
         """Delete exactly one object."""
-        ...
 
     def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
         """Return the last lines of a container's log."""
-        ...
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
         """Whether our identity may do something."""
-        ...
 
     def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         """Run calls in parallel."""
-        ...

@@ -39,7 +39,7 @@ def make_model(folder: Path, head_size: int) -> None:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     special = ["<s>", "</s>", "<pad>"]
     trainer = trainers.BpeTrainer(vocab_size=512, special_tokens=special, initial_alphabet=alphabet)
-    tokenizer.train_from_iterator([line for line in TEXT for _ in range(50)], trainer)
+    tokenizer.train_from_iterator([line for line in TEXT for _rest in range(50)], trainer)
     names = dict(zip(("bos_token", "eos_token", "pad_token"), special))
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names)
     fast.chat_template = TEMPLATE

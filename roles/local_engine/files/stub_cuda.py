@@ -47,7 +47,7 @@ def parse_symbols(text: str) -> dict[str, set[str]]:
     """Return the undefined CUDA functions by their version (``""`` without one), from ``nm -D --undefined-only``."""
     symbols: dict[str, set[str]] = defaultdict(set)
     for line in text.splitlines():
-        name, _, version = line.split()[-1].partition("@")
+        name, _rest, version = line.split()[-1].partition("@")
         if FUNCTION.match(name):
             symbols[version.lstrip("@")].add(name)
     return symbols

@@ -365,7 +365,7 @@ async def serve(args: argparse.Namespace, settings: Settings) -> int:
     engine = Engine(names, args.model, args.max_model_len, fingerprint, settings)
     app: App = OpenAI(engine, args.api_key or os.environ.get("VLLM_API_KEY", ""))
     for path in args.middleware:
-        module, _, name = path.rpartition(".")
+        module, _rest, name = path.rpartition(".")
         app = getattr(importlib.import_module(module), name)(app)
     ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -385,7 +385,7 @@ async def serve(args: argparse.Namespace, settings: Settings) -> int:
     server = await asyncio.start_server(connection, args.host or "0.0.0.0", args.port, ssl=context, backlog=2048)
     log(f"serving {names} on port {args.port}")
     timeout = settings.crash_after_seconds if settings.crash_after_seconds >= 0 else None
-    done, _ = await asyncio.wait([ended], timeout=timeout)
+    done, _rest = await asyncio.wait([ended], timeout=timeout)
     if not done:
         log(f"EngineDeadError: {ENGINE_DEAD}")
         return settings.crash_exit_code

@@ -34,12 +34,12 @@ class Server:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._keep_alive_seconds)
         request, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-        method, target, _ = request.split(" ", 2)
+        method, target, _rest = request.split(" ", 2)
         headers = [(k.strip().lower().encode(), v.strip().encode()) for k, v in (li.split(":", 1) for li in lines)]
         values = dict(headers)
         body = await reader.readexactly(int(values.get(b"content-length", b"0")))
         state = {"keep": values.get(b"connection", b"").lower() != b"close", "chunked": False}
-        path, _, query = target.partition("?")
+        path, _rest, query = target.partition("?")
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
 
         async def receive() -> Message:

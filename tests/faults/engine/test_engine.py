@@ -54,7 +54,7 @@ def test_chat_stops_by_itself_unless_told_to_go_on(engine: StandIn) -> None:
 
 
 def test_answers_are_equal_for_equal_prompts_and_differ_with_the_salt(engine: StandIn) -> None:
-    first, second = (chat(engine).json()["choices"][0]["message"]["content"] for _ in range(2))
+    first, second = (chat(engine).json()["choices"][0]["message"]["content"] for _rest in range(2))
     engine.set(answer_salt="other weights")
     assert first == second != chat(engine).json()["choices"][0]["message"]["content"]
 
@@ -95,7 +95,7 @@ def test_bad_requests_get_vllms_status_and_text(engine: StandIn, path: str, body
 
 def test_connection_is_kept_between_requests(engine: StandIn) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=5)
-    for _ in range(3):
+    for _rest in range(3):
         connection.request("GET", "/health")
         assert connection.getresponse().read() == b""
     first = connection.sock
@@ -170,7 +170,7 @@ def test_usage_can_be_missing(engine: StandIn) -> None:
 
 def test_share_of_errors_is_kept(engine: StandIn) -> None:
     engine.set(error_share=0.5, ttft_seconds=0, itl_seconds=0)
-    statuses = [chat(engine, max_tokens=1).status for _ in range(60)]
+    statuses = [chat(engine, max_tokens=1).status for _rest in range(60)]
     assert 15 < statuses.count(500) < 45
     assert set(statuses) == {200, 500}
 

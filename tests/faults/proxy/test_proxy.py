@@ -118,4 +118,4 @@ def test_a_cut_answer_is_short(proxy: FaultProxy) -> None:
 
 def test_without_a_number_every_matching_request_is_hurt(proxy: FaultProxy) -> None:
     proxy.set(Fault("status", nth=(), status=500))
-    assert [request("127.0.0.1", proxy.port, "/").status for _ in range(3)] == [500] * 3
+    assert [request("127.0.0.1", proxy.port, "/").status for _rest in range(3)] == [500] * 3

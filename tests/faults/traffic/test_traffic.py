@@ -136,7 +136,7 @@ LOSSES: list[tuple[str, Script]] = [
 ]
 
 
-@pytest.mark.parametrize(("outcome", "script"), LOSSES, ids=[name for name, _ in LOSSES])
+@pytest.mark.parametrize(("outcome", "script"), LOSSES, ids=[name for name, _rest in LOSSES])
 def test_each_class_of_loss_is_seen_by_both_kinds_of_clients(outcome: str, script: Script) -> None:
     with serve(script) as port:
         report = drive(port)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible.plugins.loader import fragment_loader, init_plugin_loader, module_loader
+from ansible.plugins.loader import fragment_loader, module_loader
 from ansible.utils.plugin_docs import get_docstring
 
 from .conftest import MODULES, PLAYBOOKS, ROLES
@@ -25,11 +25,6 @@ HEADINGS = [
     "Tests",
     "Licence",
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _loader() -> None:
-    init_plugin_loader()
 
 
 def documentation(module: str) -> tuple[dict[str, Any], str, Any]:

@@ -23,7 +23,7 @@ def test_acquire_leaves_a_high_value_alone():
 
 
 def test_acquire_by_a_second_cluster_keeps_the_value_from_before_the_first():
-    first, _ = host.plan_acquire({}, "/state/a", {NAME: 128})
+    first, _rest = host.plan_acquire({}, "/state/a", {NAME: 128})
     second, raised = host.plan_acquire(first, "/state/b", {NAME: 512})
     assert raised == {}
     assert second["sysctl"][NAME]["before"] == 128
@@ -31,7 +31,7 @@ def test_acquire_by_a_second_cluster_keeps_the_value_from_before_the_first():
 
 
 def test_acquire_after_a_reboot_raises_again_and_keeps_the_first_value():
-    first, _ = host.plan_acquire({}, "/state/a", {NAME: 128})
+    first, _rest = host.plan_acquire({}, "/state/a", {NAME: 128})
     again, raised = host.plan_acquire(first, "/state/a", {NAME: 128})
     assert raised == {NAME: 512}
     assert again == first

@@ -46,7 +46,7 @@ def test_good_machine_has_no_problem_and_no_warning():
     ],
 )
 def test_machine_that_cannot_carry_a_cluster_is_told_why(change, words):
-    problems, _ = preflight.judge({**GOOD, **change}, SETTINGS)
+    problems, _rest = preflight.judge({**GOOD, **change}, SETTINGS)
     assert len(problems) == 1
     assert words in problems[0]
 

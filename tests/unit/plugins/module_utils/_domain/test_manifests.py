@@ -102,7 +102,7 @@ def test_every_object_is_valid_for_the_api(release: str, version: str) -> None:
 
 def test_a_release_consists_of_these_objects_in_this_order() -> None:
     kinds = [(item["kind"], item["metadata"]["name"].split("-")[1:2]) for item in render()]
-    assert [kind for kind, _ in kinds] == [
+    assert [kind for kind, _rest in kinds] == [
         "ConfigMap",
         "ConfigMap",
         "ConfigMap",

@@ -1,0 +1,10 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible's own loader finds the collection for all unit tests; set up before anything of it is imported."""
+
+from __future__ import annotations
+
+from ansible.plugins.loader import init_plugin_loader
+
+init_plugin_loader()
