@@ -62,7 +62,7 @@ class Cluster:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.kubeconfig = kubeconfig
-        self._api: client.ApiClient = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+        self._api: client.ApiClient = config.new_client_from_config(str(kubeconfig))
         self._headers = {"Accept": "application/json", "User-Agent": "llmops-tests"}
         if token := self._api.configuration.get_api_key_with_prefix("authorization"):
             self._headers["Authorization"] = token
@@ -80,9 +80,9 @@ class Cluster:
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
         """Send one request; return the JSON of the answer, raise ``ClusterRefusal`` for an error."""
         headers = {**self._headers, "Content-Type": kind}
-        data = None if body is None else json.dumps(body)
+        data = body if "json" in kind or body is None else json.dumps(body)  # the client encodes JSON by itself
         response = self._api.call_api(method, self.server + path, headers, data, _request_timeout=(5, 30))
-        text = response.read().decode()  # type: ignore[no-untyped-call]
+        text = response.read().decode()
         if response.status >= 400:
             raise ClusterRefusal(method, path, response.status, text)
         return json.loads(text) if text.startswith("{") else text

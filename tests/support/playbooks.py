@@ -45,7 +45,7 @@ class PlayResult:
 
     def changed(self, host: str = "cluster") -> int:
         """Return the number of changed tasks of a host, from the recap."""
-        counts = {name: int(changed) for name, _, changed, _, _ in RECAP.findall(self.stdout)}
+        counts = {name: int(changed) for name, _rest, changed, _rest, _rest in RECAP.findall(self.stdout)}
         assert host in counts, f"no recap of {host}:\n{self.output[-3000:]}"
         return counts[host]
 
@@ -79,7 +79,7 @@ class Project:
         host = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
-            "k8s_kubeconfig": str(kubeconfig),
+            "llmops_kubeconfig": str(kubeconfig),
             **variables,
         }
         self.inventory = folder / "hosts.yml"

@@ -169,7 +169,7 @@ def remove_cgroups(name: str) -> bool:
 
     def gone() -> bool:
         for folder in folders:
-            for path, _, _ in os.walk(folder, topdown=False):
+            for path, _rest, _rest in os.walk(folder, topdown=False):
                 try:
                     os.rmdir(path)
                 except FileNotFoundError:

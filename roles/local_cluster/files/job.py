@@ -67,7 +67,7 @@ def started(log: Path) -> float:
 
 def spawn(job: dict[str, Any]) -> None:
     """Start a supervisor that outlives this step; it ends at once when another one holds the lock."""
-    lock, _, _ = paths(job)
+    lock, _rest, _rest = paths(job)
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.with_suffix(".watched").touch()
     # setsid --fork: the supervisor belongs to nobody here, so an interrupt of the playbook does not reach it.

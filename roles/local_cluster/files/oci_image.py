@@ -28,7 +28,7 @@ CONFIG_KEYS = {"env": "Env", "entrypoint": "Entrypoint", "cmd": "Cmd", "user": "
 
 def reference_parts(reference: str) -> tuple[str, str]:
     """Split a full image reference into name and tag; refuse what Kubernetes would pull again or cannot name."""
-    name, _, tag = reference.rpartition(":")
+    name, _rest, tag = reference.rpartition(":")
     if not name or "/" in tag or tag == "latest":
         raise Trouble(
             f"Image reference {reference!r}: give a host, a name and a tag other than latest, for instance "
@@ -88,7 +88,7 @@ def add(archive: tarfile.TarFile, name: str, data: bytes | Path) -> None:
 
 def write_archive(image: dict[str, Any], architecture: str, path: Path) -> str:
     """Write the archive of an image (``ref``, ``layers``, ``files``, configuration) and give its digest."""
-    _, tag = reference_parts(image["ref"])
+    _rest, tag = reference_parts(image["ref"])
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         layers = [Path(layer) for layer in image.get("layers") or []]
         if image.get("files"):

@@ -170,7 +170,7 @@ def examine(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def probe(_: dict[str, Any]) -> dict[str, Any]:
+def probe(_rest: dict[str, Any]) -> dict[str, Any]:
     """Try in throw-away namespaces what the node will do."""
     problems = []
     for what, script in TRIES.items():

@@ -99,7 +99,7 @@ def dns_answers(packet: bytes) -> bool:
     """Say whether a DNS reply is ours, without error and with an answer."""
     if len(packet) < 12:
         return False
-    number, flags, _, answers, _, _ = struct.unpack(">HHHHHH", packet[:12])
+    number, flags, _rest, answers, _rest, _rest = struct.unpack(">HHHHHH", packet[:12])
     return bool(number == 0x4C4C and flags & 0x000F == 0 and answers > 0)
 
 

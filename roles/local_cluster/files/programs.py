@@ -30,7 +30,7 @@ GO_PLACES = ("/usr/local/go/bin", "/usr/lib/go/bin")
 
 def version_flags(version: str) -> str:
     """Give the linker flags that tell Kubernetes' programs their version (``v1.34.4``)."""
-    major, minor, _ = version.lstrip("v").split(".", 2)
+    major, minor, _rest = version.lstrip("v").split(".", 2)
     values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     return " ".join(f"-X {package}.{name}={value}" for package in VERSION_PACKAGES for name, value in values.items())
 
