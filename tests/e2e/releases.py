@@ -67,16 +67,10 @@ def find_places() -> Places:
     """Return the places by the environment."""
     kubeconfig = Path(os.environ.get("LLMOPS_TEST_KUBECONFIG", "/var/lib/llmops-cluster/llmops/etc/admin.kubeconfig"))
     audit = os.environ.get("LLMOPS_TEST_AUDIT_LOG", str(kubeconfig.parents[1] / "log" / "audit.log"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "llmops.kubernetes"
-    engine = os.environ.get("LLMOPS_TEST_ENGINE") or _newest(cache / "engine")
-    models = os.environ.get("LLMOPS_TEST_MODELS") or _newest(cache / "models")
+    links = kubeconfig.parents[1] / "engine"
+    engine = os.environ.get("LLMOPS_TEST_ENGINE", str(links / "runtime"))
+    models = os.environ.get("LLMOPS_TEST_MODELS", str(links / "models"))
     return Places(kubeconfig, Path(audit), Path(engine), Path(models))
-
-
-def _newest(folder: Path) -> str:
-    complete = sorted(folder.glob("*/.complete"), key=lambda marker: marker.stat().st_mtime)
-    assert complete, f"nothing complete in {folder}: run the playbook that makes the local engine, or set LLMOPS_TEST_*"
-    return str(complete[-1].parent)
 
 
 def standin_configmap(namespace: str) -> dict[str, Any]:

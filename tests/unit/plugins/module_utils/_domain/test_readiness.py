@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import is_ready, parse_time, summarise
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import (
+    find_ended,
+    is_alive,
+    is_ready,
+    parse_time,
+    summarise,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
     RolloutState,
     Snapshot,
@@ -127,9 +133,39 @@ def test_states_that_waiting_cannot_cure_fail_in_the_pods_own_words(container: d
     assert state.failed_pods == ("a",)
 
 
-def test_a_full_shared_memory_is_recognised_by_the_last_words_and_names_the_cure() -> None:
-    state = look(pod(containers=(ended(1),)), logs={"a": "OSError: [Errno 28] No space left on device"})
+@pytest.mark.parametrize(
+    "words",
+    [
+        "OSError: [Errno 28] No space left on device: '/psm_1f2e3d'",
+        "NCCL WARN Error while creating shared memory segment /dev/shm/nccl-x (size 9637888)",
+        "Fatal Python error: Bus error",
+    ],
+)
+def test_a_full_shared_memory_is_recognised_by_the_last_words_and_names_the_cure(words: str) -> None:
+    state = look(pod(containers=(ended(1),)), logs={"a": words})
     assert "Raise resources.shm (and the memory limit) and delete the pod" in state.reasons[0]
+
+
+def test_a_full_disk_is_not_taken_for_a_full_shared_memory() -> None:
+    log = "OSError: [Errno 28] No space left on device: '/models/hub/blobs'"
+    assert look(pod(containers=(ended(1),)), logs={"a": log}).state == "waiting"
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_has_come_to_its_end_is_not_alive(phase: str) -> None:
+    assert is_alive(pod()) is True
+    assert is_alive({**pod(), "status": {"phase": phase}}) is False
+
+
+def test_a_pod_on_its_way_out_is_not_alive() -> None:
+    assert is_alive(pod(leaving=True)) is False
+
+
+def test_the_log_that_says_why_is_the_last_runs_unless_the_container_is_still_down() -> None:
+    assert find_ended(pod(containers=(RUNNING,))) is None
+    assert find_ended(pod(containers=(ended(1),))) == ("engine", False)
+    crashed = waiting("CrashLoopBackOff", lastState={"terminated": {"exitCode": 1}})
+    assert find_ended(pod(containers=(crashed,))) == ("engine", True)
 
 
 @pytest.mark.parametrize("container", [waiting("ContainerCreating"), ended(1), RUNNING])
