@@ -14,12 +14,12 @@ check() { # search path, what to check
 }
 
 check "" -p ansible_collections.llmops.kubernetes.plugins
-check "" tools
+check tools tools
 for folder in roles/*/files; do
     mapfile -t helpers < <(find "$folder" -maxdepth 1 -name '*.py' | sort)
     if [ ${#helpers[@]} -gt 0 ]; then
         check "$folder" "${helpers[@]}"
     fi
 done
-check tests/faults/engine:. tests/support tests/e2e tests/faults
+check tests/faults/engine:tools:. tests/support tests/e2e tests/faults
 exit "$failed"

@@ -21,11 +21,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields i
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.vllm_choices import CHOICES
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.vllm_environment import VARIABLES
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.vllm_flags import (
-    FLAGS,
-    NEWEST_VERSION,
-    OLDEST_VERSION,
-)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.vllm_flags import FLAGS, VERSIONS
 
 __all__ = [
     "ENGINE_READY_TIMEOUT_SINCE",
@@ -107,8 +103,8 @@ def parse_version(text: str) -> EngineVersion:
     return EngineVersion(int(match[1]), int(match[2]), int(match[3] or 0))
 
 
-OLDEST = parse_version(OLDEST_VERSION)
-NEWEST = parse_version(NEWEST_VERSION)
+OLDEST = parse_version(VERSIONS.split()[0])
+NEWEST = parse_version(VERSIONS.split()[-1])
 
 
 @cache
