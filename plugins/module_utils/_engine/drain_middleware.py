@@ -10,6 +10,10 @@ says 503, so that the pod leaves every data path that goes by readiness. Removin
 connections.
 
 It must never break the server: the file is looked up once per request (one ``stat``), and nothing else can fail.
+
+The kubelet runs preStop before it restarts a container, too (after a failed liveness probe), and the file's folder
+outlives the container. So a file that is there when this module is loaded counts for nothing until it is touched again:
+else the new server would drain for ever.
 """
 
 from __future__ import annotations
@@ -26,6 +30,17 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 DRAIN_FILE = os.environ.get("LLMOPS_DRAIN_FILE", "/tmp/llmops-drain")  # noqa: S108 - the pod's own /tmp
 
 
+def _stamp() -> int | None:
+    """Return when the file was touched last, in nanoseconds, or None while there is none."""
+    try:
+        return os.stat(DRAIN_FILE).st_mtime_ns
+    except OSError:
+        return None
+
+
+LEFT_BEHIND = _stamp()
+
+
 class DrainMiddleware:
     """Wrap an ASGI application; HTTP only, WebSocket and lifespan pass untouched."""
 
@@ -34,7 +49,7 @@ class DrainMiddleware:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass the request on, while draining with an answer that ends the connection."""
-        if scope["type"] != "http" or not os.path.exists(DRAIN_FILE):
+        if scope["type"] != "http" or _stamp() in (None, LEFT_BEHIND):
             await self.app(scope, receive, send)
             return
 
