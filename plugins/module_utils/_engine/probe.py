@@ -24,6 +24,16 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024
 QUESTION = "Answer in one word: which planet do we live on?"
 # A connection may be refused for a moment after a pod has become ready: the data path learns it a little later.
 CONNECT_SECONDS_MAX = 10.0
+# Besides the network's errors: whatever JSON of another shape makes of the code that reads it.
+ANSWER_ERRORS = (
+    OSError,
+    http.client.HTTPException,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+)
 COUNTERS = ("vllm:generation_tokens_total", "vllm:iteration_tokens_total_count")
 
 
@@ -47,14 +57,26 @@ def _request(url: str, method: str, path: str, body: Any, api_key: str, timeout_
         headers["Authorization"] = "Bearer " + api_key
     connection = _connection(url, timeout_seconds)
     try:
+        end = time.monotonic() + timeout_seconds
         connection.request(method, path, body=data, headers=headers)
         answer = connection.getresponse()
-        content = answer.read(ANSWER_BYTES_MAX + 1)
-        if len(content) > ANSWER_BYTES_MAX:
-            raise ValueError(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
-        return answer.status, content
+        return answer.status, _read(answer, end, timeout_seconds)
     finally:
         connection.close()
+
+
+def _read(answer: http.client.HTTPResponse, end: float, timeout_seconds: float) -> bytes:
+    """Return the body; ValueError where it is too large, or comes in drops (which no time-out of a socket sees)."""
+    content = b""
+    while part := answer.read1(64 * 1024):
+        content += part
+        if len(content) > ANSWER_BYTES_MAX:
+            raise ValueError(f"the answer is larger than {ANSWER_BYTES_MAX} bytes")
+        if time.monotonic() > end:
+            raise ValueError(f"the answer was not whole after {timeout_seconds:g} s")
+    if answer.length:
+        raise http.client.IncompleteRead(content, answer.length)
+    return content
 
 
 def _patient_request(
@@ -141,7 +163,7 @@ def probe_target(target: dict[str, str], request: dict[str, Any], api_key: str) 
         seen["warmed_up"] = _warm_up(url, request, api_key, chat)
         seen["answers"] = [_ask(url, request, api_key, chat), _ask(url, request, api_key, chat)]
         seen["counters_after"] = _counters(url, timeout)
-    except (OSError, ValueError, KeyError, AttributeError, http.client.HTTPException) as error:
+    except ANSWER_ERRORS as error:
         seen["error"] = f"{type(error).__name__}: {str(error)[:300]}"
     return seen
 
