@@ -22,6 +22,7 @@ _SERVER_ANNOTATIONS = ("deployment.kubernetes.io/revision", APPLIED)
 _QUANTITIES = ("requests", "limits", "sizeLimit")
 _SECRET_NAME = re.compile(r"(?:^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIALS?)(?:$|_)", re.I)
 _MASKED = "(masked)"
+_TEMPLATE = "template.json"
 
 
 def with_hash(item: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -82,11 +83,19 @@ def _mask(value: Any) -> Any:
         return [_mask(item) for item in value]
     if not isinstance(value, dict):
         return value
-    masked = {key: _mask(item) for key, item in value.items()}
+    masked = {key: _mask_text(item) if key == _TEMPLATE else _mask(item) for key, item in value.items()}
     # A variable of a container, {name: X, value: Y}, that somebody has put a secret into.
     if isinstance(value.get("name"), str) and "value" in value and _SECRET_NAME.search(value["name"]):
         masked["value"] = _MASKED
     return masked
+
+
+def _mask_text(text: Any) -> Any:
+    """Return the pod template that a revision keeps as JSON, masked in the same way."""
+    try:
+        return json.dumps(_mask(json.loads(text)), indent=1, sort_keys=True)
+    except (TypeError, ValueError):
+        return _mask(text)
 
 
 def show(item: Mapping[str, Any] | None) -> str:

@@ -24,7 +24,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     SecretKey,
 )
 
-__all__ = ["parse_engine", "parse_image", "parse_model"]
+__all__ = ["looks_secret", "parse_engine", "parse_image", "parse_model"]
 
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
@@ -189,13 +189,18 @@ def _check_variable(inner: Fields, name: str, version: EngineVersion) -> None:
         inner.problem(name, finding.message, hint=finding.hint)
 
 
+def looks_secret(name: str) -> bool:
+    """Whether the value of a variable of this name must come from a Secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def _env_value(fields: Fields, name: str) -> EnvValue | None:
     value = fields.raw(name)
     if isinstance(value, bool) or value is None:
         fields.problem(name, "expected a text", value, hint="Put quotes around it.")
         return None
     if isinstance(value, (str, int, float)):
-        if _SECRET_NAME.search(name):
+        if looks_secret(name):
             fields.problem(
                 name,
                 "looks like a secret and must not stand in the inventory",

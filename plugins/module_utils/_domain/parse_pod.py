@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
@@ -21,7 +22,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     Security,
     Volume,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_image
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import looks_secret, parse_image
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import PROFILES
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, parse_quantity
 
@@ -241,6 +242,16 @@ def parse_volumes(holder: Fields) -> tuple[Volume, ...]:
     return tuple(volumes)
 
 
+def _plain_secrets(spec: Mapping[str, Any]) -> list[str]:
+    """Return the variables of a container that hold a secret as plain text."""
+    variables = spec.get("env")
+    return [
+        str(each.get("name"))
+        for each in (variables if isinstance(variables, (list, tuple)) else ())
+        if isinstance(each, Mapping) and each.get("value") and looks_secret(str(each.get("name")))
+    ]
+
+
 def parse_containers(holder: Fields, key: str) -> tuple[Container, ...]:
     """Return sidecars or init containers as Kubernetes writes them: pinned image, no privileges."""
     containers = []
@@ -249,8 +260,14 @@ def parse_containers(holder: Fields, key: str) -> tuple[Container, ...]:
         if name and (not is_dns_label(name) or name == "engine"):
             fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
         parse_image(fields, "image")
-        context = spec.get("securityContext") or {}
-        if context.get("privileged") or context.get("allowPrivilegeEscalation"):
+        context = spec.get("securityContext")
+        if isinstance(context, Mapping) and (context.get("privileged") or context.get("allowPrivilegeEscalation")):
             fields.problem("securityContext", "a privileged container is refused", hint="Use patches if it must be.")
+        for variable in _plain_secrets(spec):
+            fields.problem(
+                f"env.{variable}",
+                "looks like a secret and must not stand in the inventory",
+                hint="Refer to a Secret of the namespace: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}.",
+            )
         containers.append(Container(name, spec))
     return tuple(containers)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,8 +85,10 @@ def deploy(request: Request, api: ClusterApi) -> Outcome:
         plan.check_foreign(present)
     _check_permissions([plan for plan in plans if plan.server.namespace in present], api)
     releases, diff, changed = [], [], False
+    made: set[str] = set()
     for plan in plans:
-        changes = plan.carry_out(present)
+        changes = plan.carry_out(present, made)
+        made.add(plan.server.namespace)
         changed = changed or any(change.action != "unchanged" for change in changes)
         diff += _render_diff(plan.server, changes)
         releases.append(_describe(plan.server, plan.objects, plan.stable_slot, changes))
@@ -168,11 +170,15 @@ class _Plan:
                     {"kind": kind, "namespace": self.server.namespace, "name": name},
                 )
 
-    def carry_out(self, present: frozenset[str]) -> list[_Change]:
-        """Write the plan, or in check mode let the server try it; return what happened to each object."""
+    def carry_out(self, present: frozenset[str], made: Set[str]) -> list[_Change]:
+        """Write the plan, or in check mode let the server try it; return what happened to each object.
+
+        ``present`` are the namespaces that were there, ``made`` those that releases before this one have made.
+        """
         changes = []
         if self.server.namespace not in present:
-            changes = [self._write(item, None) for item in self.namespace_objects]
+            if self.server.namespace not in made:
+                changes = [self._write(item, None) for item in self.namespace_objects]
             if self.request.check_mode:
                 # Nothing can be tried inside of a namespace that is not there: all of it would be made.
                 return changes + [_Change("created", *identity(each), after=each) for each in self.objects]

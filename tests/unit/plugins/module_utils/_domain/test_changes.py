@@ -86,6 +86,15 @@ def test_a_diff_masks_secrets_and_keeps_their_keys() -> None:
     assert show(None) == ""
 
 
+def test_a_diff_masks_secrets_inside_of_the_template_that_a_revision_keeps() -> None:
+    template = {"spec": {"containers": [{"env": [{"name": "HF_TOKEN", "value": "planted"}, {"name": "A"}]}]}}
+    text = show({"kind": "ConfigMap", "metadata": {}, "data": {"template.json": json.dumps(template)}})
+    assert "planted" not in text
+    assert "HF_TOKEN" in text
+    for odd in ("no JSON", 7):
+        assert str(odd) in show({"kind": "ConfigMap", "metadata": {}, "data": {"template.json": odd}})
+
+
 def test_leftovers_are_ours_and_no_longer_wanted() -> None:
     def revision(number: int) -> dict[str, Any]:
         volumes = [{"configMap": {"name": f"chat-files-{number}"}}, {"emptyDir": {}}]

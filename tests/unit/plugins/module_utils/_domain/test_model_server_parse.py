@@ -140,6 +140,10 @@ def complaint(change: Mapping[str, Any], **more: Any) -> str:
             {"init": [{"name": "x", "image": "a:1", "securityContext": {"privileged": True}}]},
             "init[0].securityContext: a privileged container is refused",
         ),
+        (
+            {"sidecars": [{"name": "x", "image": "a:1", "env": [{"name": "API_TOKEN", "value": "planted"}]}]},
+            "sidecars[0].env.API_TOKEN: looks like a secret and must not stand in the inventory",
+        ),
         ({"rollout.strategy": "blue_green"}, "rollout.strategy: blue_green is not supported yet"),
         ({"rollout.strategy": "surg"}, "Did you mean surge?"),
         ({"canary": {"steps": [5]}}, "model_servers[chat].canary: canary is not supported yet"),
@@ -288,6 +292,13 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = ["engine", "model", "resources", "drain", "volumes", "sidecars", "placement", "security", "patches", "labels"]
+
+
+def test_parse_takes_containers_of_any_shape_and_variables_from_secrets() -> None:
+    source = {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
+    container = {"name": "x", "image": "a:1", "env": [source, "odd"]}
+    parsed = server({"sidecars": [container], "init": [{**container, "env": 5, "securityContext": "odd"}]})
+    assert [each.name for each in (*parsed.sidecars, *parsed.init)] == ["x", "x"]
 
 
 def refused_in_words(raw: list[Any]) -> bool:
