@@ -163,9 +163,12 @@ class _Gate:
             return self._end(Verdict(Result.INCONCLUSIVE, (reason,)), snapshot, state)
         model = self.request.served_name or notes.get(labels.SERVED_NAME, self.request.name)
         warmup = self.request.warmup_requests
-        services, pods = self._targets(deployment, snapshot, state)
+        service, pods = self._service(deployment), self._pods(deployment, snapshot, state)
+        if service is None:
+            name = f"{self.request.namespace}/{self.request.name}-{self.slot}"
+            return self._end(Verdict(Result.FAIL, (f"there is no Service {name}: deploy again",)), snapshot, state)
         questions = {
-            "targets": services + pods,
+            "targets": [service, *pods],
             "model": model,
             "max_tokens": 8,
             "warmup_requests": int(notes.get(labels.WARMUP_REQUESTS, 0)) if warmup is None else warmup,
@@ -180,7 +183,7 @@ class _Gate:
             observation,
             model=model,
             version=version,
-            services=[each["name"] for each in services],
+            services=[service["name"]],
             pods=[each["name"] for each in pods],
         )
         after, state_after = self._look()
@@ -191,25 +194,23 @@ class _Gate:
             verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after)[:5])
         return self._end(verdict, after, state, observation)
 
-    def _targets(
-        self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState
-    ) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-        """Return the Service and every ready pod as places to ask."""
-        scheme = "https" if uses_tls(deployment) else "http"
-        port = next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http")
-        pods = [
-            {"name": f"pod {pod['metadata']['name']}", "url": f"{scheme}://{_host(pod['status']['podIP'])}:{port}"}
-            for pod in snapshot.pods
-            if pod["metadata"]["name"] in state.pods
-        ]
+    def _service(self, deployment: Mapping[str, Any]) -> dict[str, str] | None:
+        """Return the address that clients use: the given one, or the slot's Service; None when that is not there."""
         if self.request.url is not None:
-            return [{"name": f"url {self.request.url}", "url": self.request.url}], pods
+            return {"name": f"url {self.request.url}", "url": self.request.url}
         name = f"{self.request.name}-{self.slot}"
         service = self.api.get("Service", self.request.namespace, name)
         if service is None:
-            raise ClusterError(f"There is no Service {self.request.namespace}/{name} on {self.api.cluster}")
-        url = f"{scheme}://{_host(service['spec']['clusterIP'])}:{port}"
-        return [{"name": f"service {name}", "url": url}], pods
+            return None
+        return {"name": f"service {name}", "url": _url(deployment, service["spec"]["clusterIP"])}
+
+    def _pods(self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState) -> list[dict[str, str]]:
+        """Return every ready pod as a place to ask."""
+        return [
+            {"name": f"pod {pod['metadata']['name']}", "url": _url(deployment, pod["status"]["podIP"])}
+            for pod in snapshot.pods
+            if pod["metadata"]["name"] in state.pods
+        ]
 
     def _end(
         self, verdict: Verdict, snapshot: Snapshot, state: RolloutState, observation: Mapping[str, Any] | None = None
@@ -245,8 +246,10 @@ class _Gate:
         return Outcome(False, result, failure=failure)
 
 
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _url(deployment: Mapping[str, Any], address: str) -> str:
+    scheme = "https" if uses_tls(deployment) else "http"
+    port = next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http")
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}"
 
 
 def _count_free(

@@ -1,0 +1,336 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Waiting for a release, over a cluster and a clock in memory: what the gate sees, asks, says and when it ends."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import GateRequest, gate
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
+
+from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, written
+from tests.unit.plugins.module_utils._flows.memory import MemoryClock, MemoryCluster
+
+EARLIER = "2026-01-01T11:59:00Z"
+GPUS = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
+
+
+class Release:
+    """A deployed release, with a hand on what its controllers and the kubelet would do."""
+
+    def __init__(self, change: Mapping[str, Any] | None = None) -> None:
+        self.cluster, self.clock = MemoryCluster("llm"), MemoryClock()
+        servers = parse_model_servers([written(change)])
+        deploy(Request(servers, DRAIN_TEXT), self.cluster)
+        self.deployment = self.cluster.find("Deployment", "llm", "chat-blue")
+        self.deployment["status"] = {"observedGeneration": 0, "updatedReplicas": servers[0].replicas}
+        self.cluster.find("Service", "llm", "chat-blue")["spec"]["clusterIP"] = "10.0.0.9"
+
+    def put_pod(self, name: str, *, address: str = "10.1.0.1", **status: Any) -> None:
+        """Show a pod of the wanted revision, running and not ready unless its status says something else."""
+        template = copy.deepcopy(self.deployment["spec"]["template"])
+        running = [{"name": "engine", "state": {"running": {}}, "started": True}]
+        shown = {"phase": "Running", "podIP": address, "containerStatuses": running, "conditions": [], **status}
+        metadata = {**template["metadata"], "name": name, "namespace": "llm"}
+        self.cluster.put({"kind": "Pod", "metadata": metadata, "spec": template["spec"], "status": shown})
+
+    def make_ready(self, name: str) -> None:
+        """Let a pod become ready."""
+        self.cluster.find("Pod", "llm", name)["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+
+    def put_ready_pod(self, name: str, address: str = "10.1.0.1") -> None:
+        """Show a pod that is ready."""
+        self.put_pod(name, address=address)
+        self.make_ready(name)
+
+    def gate(self, prober: Any = None, **change: Any) -> Any:
+        """Run the gate."""
+        return gate(GateRequest("chat", "llm", **change), self.cluster, prober or Answering(), self.clock)
+
+
+class Answering:
+    """Implements ``Prober``: every target answers well, apart from what a test changes."""
+
+    def __init__(self, **change: Any) -> None:
+        self.change = change
+        self.asked: list[Mapping[str, Any]] = []
+
+    def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        self.asked.append(request)
+        answer = {"status": 200, "finish_reason": "stop", "completion_tokens": 8, "text": "Earth"}
+        target = {
+            "models": [request["model"]],
+            "version": "0.18.0",
+            "answers": [{**answer, "model": request["model"]}] * 2,
+            "counters_before": {"vllm:generation_tokens_total": 1.0},
+            "counters_after": {"vllm:generation_tokens_total": 9.0},
+            **self.change,
+        }
+        return {"targets": [{**target, "name": each["name"]} for each in request["targets"]]}
+
+
+class Failing:
+    """Implements ``Prober``: nothing can be asked."""
+
+    def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        raise ClusterError("Job llm/chat-probe finds no node")
+
+
+@pytest.fixture
+def release() -> Release:
+    """Return a release of one replica that has no pods yet."""
+    return Release()
+
+
+def test_a_ready_release_that_answers_passes_at_once_with_everything_that_a_verdict_needs(release):
+    release.put_ready_pod("a")
+    outcome = release.gate()
+    assert (outcome.changed, outcome.failure, release.clock.seconds) == (False, None, 0)
+    assert {key: outcome.result[key] for key in ("verdict", "reasons", "samples")} == {
+        "verdict": "pass",
+        "reasons": [],
+        "samples": 4,
+    }
+    assert outcome.result["observed"]["rollout"] == "1/1 ready"
+    assert outcome.result["observed"]["pods"] == ["a"]
+    assert outcome.result["started_at"] == outcome.result["finished_at"] == "2026-01-01T12:00:00+00:00"
+    assert json.loads(json.dumps(outcome.result)) == outcome.result
+
+
+def test_the_service_and_every_ready_pod_are_asked_for_what_the_deployment_says():
+    release = Release({"replicas": 2, "model.served_name": ["first", "second"], "warmup": {"requests": 5}})
+    release.put_ready_pod("a", "10.1.0.1")
+    release.put_ready_pod("b", "fd00::7")
+    prober = Answering()
+    assert release.gate(prober).result["verdict"] == "pass"
+    (asked,) = prober.asked
+    assert asked["targets"] == [
+        {"name": "service chat-blue", "url": "http://10.0.0.9:8000"},
+        {"name": "pod a", "url": "http://10.1.0.1:8000"},
+        {"name": "pod b", "url": "http://[fd00::7]:8000"},
+    ]
+    assert (asked["model"], asked["warmup_requests"]) == ("first", 5)
+
+
+def test_a_url_takes_the_place_of_the_service(release):
+    release.put_ready_pod("a")
+    prober = Answering()
+    release.gate(prober, url="https://llm.example.com", served_name="other", warmup_requests=1)
+    assert prober.asked[0]["targets"][0] == {"name": "url https://llm.example.com", "url": "https://llm.example.com"}
+    assert (prober.asked[0]["model"], prober.asked[0]["warmup_requests"]) == ("other", 1)
+
+
+def test_a_release_with_tls_is_asked_by_https_on_its_port(release):
+    engine = release.deployment["spec"]["template"]["spec"]["containers"][0]
+    engine["readinessProbe"]["httpGet"]["scheme"] = "HTTPS"
+    engine["ports"][0]["containerPort"] = 8443
+    release.put_ready_pod("a")
+    prober = Answering()
+    release.gate(prober)
+    assert [each["url"] for each in prober.asked[0]["targets"]] == ["https://10.0.0.9:8443", "https://10.1.0.1:8443"]
+
+
+def test_it_waits_until_the_pods_are_ready(release):
+    release.put_pod("a")
+    release.clock.at(20, lambda: release.make_ready("a"))
+    outcome = release.gate()
+    assert outcome.result["verdict"] == "pass"
+    assert 20 <= release.clock.seconds < 21
+    assert outcome.result["finished_at"] > outcome.result["started_at"]
+
+
+def test_in_slices_it_returns_at_every_change_of_state_and_goes_on_where_it_was(release):
+    release.put_pod("a")
+    release.clock.at(20, lambda: release.make_ready("a"))
+    seen, waiting = [], None
+    while True:
+        result = release.gate(slice_seconds=8, resume=waiting).result
+        if "waiting" not in result:
+            break
+        waiting = json.loads(json.dumps(result["waiting"]))
+        seen.append((round(release.clock.seconds), waiting["summary"]))
+    assert result["verdict"] == "pass"
+    assert result["started_at"] == "2026-01-01T12:00:00+00:00"
+    assert [moment for moment, _summary in seen] == [0, 8, 17]
+    assert {summary for _moment, summary in seen} == {"0/1 ready: a started"}
+
+
+def test_pods_of_another_revision_do_not_satisfy_it(release):
+    release.put_ready_pod("old")
+    release.cluster.find("Pod", "llm", "old")["metadata"]["labels"]["llmops.dev/revision"] = "another"
+    outcome = release.gate(timeout_seconds=5)
+    assert outcome.result["verdict"] == "fail"
+    assert "0/1 ready, 1 of older revisions" in outcome.failure
+
+
+def test_a_deployment_of_another_revision_fails_at_once(release):
+    release.put_ready_pod("a")
+    assert "somebody has deployed another one meanwhile" in release.gate(revision="0123456789").failure
+    assert release.clock.seconds == 0
+
+
+def test_a_release_that_is_not_there_fails_at_once_and_names_it():
+    release = Release()
+    outcome = gate(GateRequest("nothing", "llm"), release.cluster, Answering(), release.clock)
+    assert outcome.failure == (
+        "The health gate of llm/nothing on https://memory failed after 0 s: there is no such Deployment"
+    )
+
+
+def test_an_image_that_cannot_be_pulled_fails_at_once_with_the_pods_words(release):
+    waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image: not found"}
+    release.put_pod("a", phase="Pending", containerStatuses=[{"name": "engine", "state": {"waiting": waiting}}])
+    outcome = release.gate()
+    assert outcome.result["verdict"] == "fail"
+    assert "not found" in outcome.failure
+    assert release.clock.seconds == 0
+
+
+def test_a_crash_fails_at_once_with_the_last_log_lines_of_the_run_before(release):
+    terminated = {"exitCode": 1, "reason": "Error", "finishedAt": EARLIER}
+    container = {
+        "name": "engine",
+        "restartCount": 2,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+        "lastState": {"terminated": terminated},
+    }
+    release.put_pod("a", containerStatuses=[container])
+    release.cluster.pod_logs["a previous"] = "loading\nValueError: no such architecture\n"
+    outcome = release.gate()
+    assert "last log lines of pod a:\nloading\nValueError: no such architecture" in outcome.failure
+
+
+def test_a_time_out_names_the_limit_and_what_was_seen_last(release):
+    release.put_pod("a")
+    outcome = release.gate(timeout_seconds=30)
+    assert outcome.result["reasons"] == ["not ready after 30 s (timeout_seconds): 0/1 ready: a started"]
+    assert outcome.result["limits"]["timeout_seconds"] == 30
+    assert 30 < release.clock.seconds < 31.5
+
+
+def test_without_a_time_out_the_deployments_own_deadline_counts(release):
+    release.put_pod("a")
+    release.deployment["spec"]["progressDeadlineSeconds"] = 77
+    assert release.gate().result["limits"]["timeout_seconds"] == 77
+    assert 77 < release.clock.seconds < 78.5
+
+
+def unscheduled(release: Release) -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": GPUS}
+    release.put_pod(
+        "a", phase="Pending", containerStatuses=[], conditions=[{**condition, "lastTransitionTime": EARLIER}]
+    )
+
+
+def test_a_pod_without_a_gpu_fails_with_the_schedulers_words_and_the_free_gpus(release):
+    unscheduled(release)
+    release.cluster.put({"kind": "Node", "metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}})
+    taken = [{"name": "x", "resources": {"requests": {"nvidia.com/gpu": "4"}}}]
+    for name, phase in (("busy", "Running"), ("done", "Succeeded")):
+        place = {"name": name, "namespace": "elsewhere"}
+        release.cluster.put(
+            {"kind": "Pod", "metadata": place, "spec": {"containers": taken}, "status": {"phase": phase}}
+        )
+    release.cluster.find("Pod", "llm", "a")["spec"]["containers"][0]["resources"] = {}
+    reasons = release.gate().result["reasons"]
+    assert GPUS in reasons[0]
+    assert reasons[1] == "nvidia.com/gpu: 0 of 4 in the cluster are free, each pod needs 1"
+
+
+def test_free_gpus_that_may_not_be_looked_at_are_said_to_be_unknown(release):
+    unscheduled(release)
+    release.cluster.denied.add(("list", "Node"))
+    assert release.gate().result["reasons"][1] == "free accelerators are unknown: list Node is forbidden"
+
+
+def test_check_mode_asks_nothing_and_says_so(release):
+    release.put_ready_pod("a")
+    outcome = gate(GateRequest("chat", "llm"), release.cluster, None, release.clock)
+    assert outcome.result["verdict"] == "inconclusive"
+    assert outcome.result["reasons"][0].startswith("the model was not asked: check mode makes no Job")
+    assert outcome.failure.startswith("The health gate of llm/chat on https://memory is inconclusive")
+
+
+def test_questions_that_cannot_be_asked_are_inconclusive_with_the_reason(release):
+    release.put_ready_pod("a")
+    outcome = release.gate(Failing())
+    assert (outcome.result["verdict"], outcome.result["reasons"]) == (
+        "inconclusive",
+        ["Job llm/chat-probe finds no node"],
+    )
+
+
+def test_a_missing_service_fails_with_a_verdict(release):
+    release.put_ready_pod("a")
+    del release.cluster.objects["Service", "llm", "chat-blue"]
+    outcome = release.gate()
+    assert (outcome.result["verdict"], outcome.result["reasons"]) == (
+        "fail",
+        ["there is no Service llm/chat-blue: deploy again"],
+    )
+
+
+def test_a_wrong_answer_fails_and_is_returned_as_data_where_failures_are_wanted_as_data(release):
+    release.put_ready_pod("a")
+    outcome = release.gate(Answering(models=["somebody-else"]), fail_on=[])
+    assert (outcome.result["verdict"], outcome.failure) == ("fail", None)
+    assert "lists somebody-else" in outcome.result["reasons"][0]
+
+
+def test_inconclusive_fails_only_where_that_is_wanted(release):
+    release.put_ready_pod("a")
+    prober = Answering(counters_before=None)
+    assert release.gate(prober, fail_on=["fail"]).failure is None
+    assert release.gate(prober).failure is not None
+
+
+def test_a_pod_that_dies_while_it_is_asked_fails_although_it_answered(release):
+    release.put_ready_pod("a")
+
+    class Dying(Answering):
+        def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+            release.cluster.find("Pod", "llm", "a")["status"]["conditions"] = []
+            return super().probe(deployment, request)
+
+    outcome = release.gate(Dying())
+    assert outcome.result["verdict"] == "fail"
+    assert outcome.result["reasons"][0].startswith("no longer ready after it was asked: 0/1 ready")
+
+
+def test_an_engine_that_the_question_kills_fails_with_its_last_log_lines(release):
+    release.put_ready_pod("a")
+    release.cluster.pod_logs["a previous"] = "RuntimeError: unsupported head size 16\n"
+
+    class Deadly(Answering):
+        def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+            terminated = {"exitCode": 1, "reason": "Error", "finishedAt": EARLIER}
+            status = release.cluster.find("Pod", "llm", "a")["status"]
+            status["conditions"] = []
+            status["containerStatuses"] = [
+                {
+                    "name": "engine",
+                    "restartCount": 1,
+                    "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                    "lastState": {"terminated": terminated},
+                }
+            ]
+            return {"targets": [{"name": each["name"], "error": "reset"} for each in request["targets"]]}
+
+    reasons = "\n".join(release.gate(Deadly()).result["reasons"])
+    assert "service chat-blue: reset" in reasons
+    assert "RuntimeError: unsupported head size 16" in reasons
+
+
+def test_the_stable_slot_is_looked_at_unless_another_is_named(release):
+    release.put_ready_pod("a")
+    release.cluster.find("ConfigMap", "llm", "chat-release")["data"]["stable_slot"] = "green"
+    assert release.gate().result["observed"]["slot"] == "green"
+    assert release.gate(slot="blue").result["verdict"] == "pass"
