@@ -29,6 +29,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import C
 
 with contextlib.suppress(ImportError):  # it comes with the kubernetes package, whose absence `connect` reports first
     import urllib3
+    from urllib3._collections import HTTPHeaderDict  # urllib3 1.26 offers it nowhere else
 
 __all__ = ["RESOURCES", "KubeClient"]
 
@@ -211,9 +212,12 @@ class KubeClient:
     def _once(
         self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes, Failure | None]:
+        fields = HTTPHeaderDict(headers)
+        for group in self._connection.impersonated_groups:
+            fields.add("Impersonate-Group", group)
         try:
             response = self._pool.request(
-                method, url, body=data, headers=dict(headers), timeout=self._timeout, retries=False, redirect=False
+                method, url, body=data, headers=fields, timeout=self._timeout, retries=False, redirect=False
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             return 0, b"", Failure(FailureKind.NOT_SENT, message=str(error))

@@ -18,6 +18,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import C
 
 try:
     import kubernetes
+    import yaml
     from kubernetes import config as kubernetes_config
 except ImportError as error:
     _IMPORT_ERROR: ImportError | None = error
@@ -32,21 +33,23 @@ _BROKEN_VERSIONS = ("36.0.0",)
 
 @dataclass(frozen=True)
 class Connection:
-    """One API server and one identity; ``origin`` says in words where they come from."""
+    """One API server and one identity; ``origin`` says in words where they come from.
+
+    ``server`` is kept apart, because the client sets the configuration's own host anew whenever it renews a token.
+    """
 
     configuration: Any = field(repr=False)
+    server: str
     origin: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def server(self) -> str:
-        """The API server's address."""
-        return str(self.configuration.host).rstrip("/")
+    # Each is a header of its own: the API server does not split one at commas.
+    impersonated_groups: tuple[str, ...] = ()
 
     def authorization(self) -> dict[str, str]:
         """Return the headers that carry the identity; tokens are read again where they rotate."""
         headers = dict(self.headers)
-        token = self.configuration.get_api_key_with_prefix("authorization")
+        # The client's own table: the name under which it keeps the token has changed in 37.0.0.
+        token = (self.configuration.auth_settings().get("BearerToken") or {}).get("value")
         if token and "Authorization" not in headers:
             headers["Authorization"] = token
         return headers
@@ -69,7 +72,10 @@ def connect(options: Mapping[str, Any]) -> Connection:
     configuration.retries = False
     origin = _load(configuration, options)
     _override(configuration, options)
-    return Connection(configuration, origin, _headers(options))
+    if not configuration.host:
+        raise _unusable("it names no API server (clusters[].cluster.server)", options)
+    groups = tuple(str(group) for group in options.get("impersonate_groups") or ())
+    return Connection(configuration, configuration.host.rstrip("/"), origin, _headers(options), groups)
 
 
 def _load(configuration: Any, options: Mapping[str, Any]) -> str:
@@ -92,12 +98,21 @@ def _load(configuration: Any, options: Mapping[str, Any]) -> str:
             _load_file(configuration, None, None)
             return "kubeconfig of the user"
         return "the service account of this pod"
-    except (kubernetes_config.ConfigException, OSError, ValueError) as error:
-        raise ClusterError(
-            f"There is no usable connection to a cluster: {error}. Set kubeconfig (and context), or host and api_key, "
-            "or the variables K8S_AUTH_KUBECONFIG, K8S_AUTH_HOST and K8S_AUTH_API_KEY",
-            {"kubeconfig": str(kubeconfig) if isinstance(kubeconfig, str) else None, "context": context},
-        ) from error
+    # What is no kubeconfig at all makes the loader stumble in one of the other ways.
+    except (kubernetes_config.ConfigException, OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise _unusable(str(error).rstrip("."), options) from error
+
+
+def _unusable(reason: str, options: Mapping[str, Any]) -> ClusterError:
+    kubeconfig, context = options.get("kubeconfig"), options.get("context")
+    file = kubeconfig if isinstance(kubeconfig, str) else None
+    named = f"kubeconfig {file}" if file else "the given kubeconfig" if kubeconfig else "the user's kubeconfig"
+    return ClusterError(
+        f"There is no usable connection to a cluster in {named}{f', context {context}' if context else ''}: {reason}. "
+        "Set kubeconfig (and context), or host and api_key, "
+        "or the variables K8S_AUTH_KUBECONFIG, K8S_AUTH_HOST and K8S_AUTH_API_KEY",
+        {"kubeconfig": file, "context": context},
+    )
 
 
 def _load_file(configuration: Any, path: str | None, context: str | None) -> None:
@@ -132,7 +147,4 @@ def _headers(options: Mapping[str, Any]) -> dict[str, str]:
         headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
     if options.get("impersonate_user"):
         headers["Impersonate-User"] = str(options["impersonate_user"])
-    if options.get("impersonate_groups"):
-        # urllib3 joins repeated headers by commas, which the API server does not split: one group only.
-        headers["Impersonate-Group"] = str(options["impersonate_groups"][0])
     return headers

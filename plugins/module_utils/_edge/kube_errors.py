@@ -21,15 +21,18 @@ _NEXT_STEPS = {
 }
 
 
-def _words(answer: bytes) -> tuple[str, list[Any]]:
+def _words(answer: bytes) -> tuple[str, list[dict[str, Any]]]:
     try:
         status = json.loads(answer)
     except ValueError:
         return answer.decode("utf-8", "replace")[:500].strip(), []
     if not isinstance(status, dict):
         return str(status)[:500], []
-    details = status.get("details") or {}
-    return str(status.get("message") or ""), list(details.get("causes") or [])
+    details = status.get("details")
+    causes = details.get("causes") if isinstance(details, dict) else None
+    # A proxy may answer with JSON of its own.
+    listed = [each for each in causes if isinstance(each, dict)] if isinstance(causes, list) else []
+    return str(status.get("message") or ""), listed
 
 
 def describe_status(status: int, answer: bytes) -> str:
