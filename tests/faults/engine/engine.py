@@ -5,7 +5,7 @@
 
 This is NOT an engine. It exists for tests that need many pods at once, or a fault that vLLM does not produce when
 asked. The real path is tested with real vLLM in ``tests/e2e/`` (deploy, gate, rolling update), and
-``tests/e2e/test_engine_contract.py`` holds the answers of this file against those of the real server.
+``tests/e2e/test_standin_contract.py`` holds the answers of this file against those of the real server.
 
 Standard library only (Python 3.9 or newer), so that a ConfigMap can carry this folder into any image that has Python:
 ``python3 engine.py serve MODEL --served-model-name chat --port 8000 --middleware mod.Class``. Flags that it does not
