@@ -47,6 +47,7 @@ class MemoryCluster:
         self.writes: list[str] = []
         self.requests: list[str] = []
         self.denied: set[tuple[str, str]] = set()
+        self.broken: set[tuple[str, str]] = set()
         self.pod_logs: dict[str, str] = {}
         self.fail_at_write: int | None = None
         self._applied: dict[Key, dict[str, Any]] = {}
@@ -157,6 +158,8 @@ class MemoryCluster:
         self.requests.append(f"{verb} {kind}")
         if (verb, kind) in self.denied:
             raise ClusterError(f"{verb} {kind} is forbidden", {"status": 403})
+        if (verb, kind) in self.broken:
+            raise ClusterError(f"{verb} {kind} was answered with HTTP 500", {"status": 500})
 
     def _write(self, words: str) -> None:
         if self.fail_at_write == len(self.writes):

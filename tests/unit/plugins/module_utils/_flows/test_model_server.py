@@ -273,6 +273,30 @@ def test_a_permission_to_list_that_is_missing_is_named(cluster):
         deploy(request(), cluster)
 
 
+@pytest.mark.parametrize("request_that_fails", [("get", "Namespace"), ("list", "Service"), ("get", "Secret")])
+def test_a_server_that_cannot_answer_is_no_missing_object(cluster, request_that_fails):
+    cluster.broken.add(request_that_fails)
+    with pytest.raises(ClusterError, match="was answered with HTTP 500"):
+        deploy(request({"engine.api_key": {"secret": "keys", "key": "chat"}}), cluster)
+    assert cluster.writes == []
+
+
+def test_objects_of_releases_that_are_not_in_the_list_are_left_alone(cluster):
+    deploy(request({}, {"name": "other"}), cluster)
+    before = cluster.names()
+    cluster.writes.clear()
+    deploy(request({"replicas": 2}, {"name": "third"}), cluster)
+    assert before - cluster.names() == set()
+    assert [each for each in cluster.writes if " other" in each] == []
+
+
+def test_a_permission_to_list_that_comes_and_goes_is_told_as_the_servers_refusal(cluster):
+    cluster.denied.add(("list", "Service"))
+    cluster.may = lambda *_arguments, **_more: True
+    with pytest.raises(ClusterError, match="list Service is forbidden"):
+        deploy(request(), cluster)
+
+
 # Removing
 
 
