@@ -54,6 +54,7 @@ _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _PARALLEL_REQUESTS = 4
 _PAGE_SIZE = 500
+_LAST_REQUEST_SECONDS = 1.0
 
 
 class KubeClient:
@@ -70,7 +71,7 @@ class KubeClient:
     ) -> None:
         self._connection = connection
         self._clock = clock
-        self._timeout = urllib3.Timeout(connect=connect_timeout_seconds, read=read_timeout_seconds)
+        self._read_timeout_seconds = read_timeout_seconds
         self._connect_timeout_seconds = connect_timeout_seconds
         self._deadline_seconds = deadline_seconds
         self._ends_at = clock.monotonic() + deadline_seconds
@@ -209,6 +210,13 @@ class KubeClient:
             self.retried_on.append(failure.describe())
             self._clock.sleep(wait)
 
+    def _timeout(self) -> urllib3.Timeout:
+        """Return the limits of one request: a server that never answers must not cost more than the deadline."""
+        left = max(self._ends_at - self._clock.monotonic(), _LAST_REQUEST_SECONDS)
+        return urllib3.Timeout(
+            connect=min(self._connect_timeout_seconds, left), read=min(self._read_timeout_seconds, left)
+        )
+
     def _once(
         self, method: str, url: str, data: bytes | None, headers: Mapping[str, str]
     ) -> tuple[int, bytes, Failure | None]:
@@ -217,7 +225,7 @@ class KubeClient:
             fields.add("Impersonate-Group", group)
         try:
             response = self._pool.request(
-                method, url, body=data, headers=fields, timeout=self._timeout, retries=False, redirect=False
+                method, url, body=data, headers=fields, timeout=self._timeout(), retries=False, redirect=False
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             return 0, b"", Failure(FailureKind.NOT_SENT, message=str(error))
@@ -243,7 +251,10 @@ class KubeClient:
             limit = f"still so when the {self._deadline_seconds:g} s of deadline_seconds were nearly over"
         else:
             reason = failure.message.rsplit(": ", 1)[-1] or failure.kind.value
-            limit = f"connect_timeout_seconds is {self._connect_timeout_seconds:g}"
+            limit = (
+                f"connect_timeout_seconds is {self._connect_timeout_seconds:g}, read_timeout_seconds "
+                f"{self._read_timeout_seconds:g}, deadline_seconds {self._deadline_seconds:g}"
+            )
         return ClusterError(
             f"The API server {self.cluster} ({self._connection.origin}) did not answer while {what}: {reason} "
             f"({limit}). Check that the cluster runs and that this machine reaches it",
