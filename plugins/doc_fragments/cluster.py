@@ -70,7 +70,7 @@ options:
     type: float
     default: 30.0
   deadline_seconds:
-    description: Seconds after which no request is tried again.
+    description: Seconds after which no request is tried again, and within which each of them must have its answer.
     type: float
     default: 120.0
 """

@@ -80,12 +80,18 @@ def _problems(
     snapshot: Snapshot, pods: Sequence[Mapping[str, Any]], now: datetime, unschedulable_seconds: float
 ) -> RolloutState | None:
     room_is_coming = any(pod["metadata"].get("deletionTimestamp") for pod in snapshot.pods)
-    grace = float("inf") if room_is_coming else unschedulable_seconds
     found = {}
     for pod in pods:
         name = pod["metadata"]["name"]
         events = [event for event in snapshot.events if (event.get("involvedObject") or {}).get("name") == name]
-        problem = find_problem(pod, events, snapshot.logs.get(name, ""), now, unschedulable_seconds=grace)
+        problem = find_problem(
+            pod,
+            events,
+            snapshot.logs.get(name, ""),
+            now,
+            unschedulable_seconds=unschedulable_seconds,
+            room_is_coming=room_is_coming,
+        )
         if problem is not None:
             found[name] = f"pod {name}: {problem}"
     if not found:

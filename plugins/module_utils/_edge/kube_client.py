@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
@@ -171,8 +172,21 @@ class KubeClient:
         """Run calls of this client in parallel and return their results in order; the first error ends all."""
         if len(calls) < 2:
             return [call() for call in calls]
+        stopped = threading.Event()
+
+        def guarded(call: Callable[[], Any]) -> Any:
+            if stopped.is_set():
+                return None  # nobody will see it: the error is raised instead
+            try:
+                return call()
+            except BaseException:
+                stopped.set()
+                raise
+
         with ThreadPoolExecutor(max_workers=_PARALLEL_REQUESTS) as pool:
-            return [future.result() for future in [pool.submit(call) for call in calls]]
+            futures = [pool.submit(guarded, call) for call in calls]
+        failed = next((future for future in futures if future.exception() is not None), None)
+        return [future.result() for future in ([failed] if failed else futures)]
 
     def _send(
         self,

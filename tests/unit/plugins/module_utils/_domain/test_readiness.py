@@ -192,6 +192,14 @@ def test_a_pod_without_a_node_is_waited_for_while_that_may_change() -> None:
     full = unscheduled("1 Insufficient nvidia.com/gpu")
     assert look(unscheduled("full", since="2026-01-01T12:00:09Z")).state == "waiting"
     assert look(full, pod("old", "old", leaving=True)).state == "waiting"
+    creating = pod(containers=({"name": "engine", "state": {"waiting": {"reason": "ContainerCreating"}}},))
+    held = {
+        "reason": "FailedAttachVolume",
+        "message": "Multi-Attach error for volume x",
+        "involvedObject": {"name": "a"},
+    }
+    assert look(creating, events=[held]).state == "failed"
+    assert look(creating, pod("old", "old", leaving=True), events=[held]).state == "waiting"
     scaled = {"reason": "TriggeredScaleUp", "involvedObject": {"name": "a"}}
     assert look(full, events=[scaled]).state == "waiting"
     assert look(full, events=[{**scaled, "involvedObject": {"name": "b"}}]).state == "failed"
