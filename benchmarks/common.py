@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 import statistics
@@ -22,9 +23,19 @@ from typing import Any
 
 from tests.e2e.releases import Places, standin_configmap
 from tests.support.cluster import Cluster
-from tests.support.playbooks import ROOT, run_module
+from tests.support.playbooks import ROOT, Project, run_module
 
-__all__ = ["Goal", "Spread", "find_program", "find_versions", "module", "namespaces", "print_goals", "save"]
+__all__ = [
+    "Goal",
+    "Spread",
+    "environment",
+    "find_program",
+    "find_versions",
+    "module",
+    "namespaces",
+    "print_goals",
+    "save",
+]
 
 _END_SECONDS_MAX = 120.0
 
@@ -101,6 +112,12 @@ def module(name: str, places: Places, **arguments: Any) -> dict[str, Any]:
     return result
 
 
+def environment(project: Project) -> dict[str, str]:
+    """Return the environment of what is timed, where Python keeps what it has compiled, as it does for most people."""
+    kept = {"PYTHONPYCACHEPREFIX": str(ROOT / "build" / "pycache")}
+    return {**{k: v for k, v in project.environment().items() if k != "PYTHONDONTWRITEBYTECODE"}, **kept}
+
+
 def find_program(name: str, kubeconfig: Path) -> str:
     """Return the path of a program: linked by ``helm.yml``, beside the local cluster, or on PATH."""
     folders = (ROOT / "build" / "bin", kubeconfig.parents[1] / "bin")
@@ -127,7 +144,8 @@ def find_versions(cluster: Cluster, *programs: str) -> dict[str, str]:
             client = json.loads(_output(program, "version", "--client", "--output", "json"))
             versions["kubectl"] = client["clientVersion"]["gitVersion"]
     versions["server"] = cluster.call("GET", "/version")["gitVersion"]
-    return {**versions, "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    load = f"{os.getloadavg()[2]:.1f} of {os.cpu_count()} cores, 15 minutes"
+    return {**versions, "load": load, "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
 
 
 def print_goals(goals: Sequence[Goal]) -> None:

@@ -22,7 +22,17 @@ from typing import Any
 
 import yaml
 
-from benchmarks.common import Goal, Spread, find_program, find_versions, module, namespaces, print_goals, save
+from benchmarks.common import (
+    Goal,
+    Spread,
+    environment,
+    find_program,
+    find_versions,
+    module,
+    namespaces,
+    print_goals,
+    save,
+)
 from tests.e2e.releases import Places, find_places, standin
 from tests.support.cluster import Cluster
 from tests.support.playbooks import COLOUR, RECAP, Project
@@ -106,7 +116,7 @@ class Contest:
         """Run a contender and return its seconds; SystemExit when it fails, or changes something ``again``."""
         command = self.commands[name]
         started = time.monotonic()
-        done = subprocess.run(command, env=self.project.environment(), capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment(self.project), capture_output=True, text=True, check=False)
         seconds = time.monotonic() - started
         output = COLOUR.sub("", done.stdout + done.stderr)
         changed = sum(int(counts[2]) for counts in RECAP.findall(output))

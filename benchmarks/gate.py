@@ -28,7 +28,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.common import Goal, find_program, find_versions, module, namespaces, print_goals, save
+from benchmarks.common import Goal, environment, find_program, find_versions, module, namespaces, print_goals, save
 from tests.e2e.releases import Places, find_places, standin
 from tests.support.cluster import Cluster
 from tests.support.playbooks import COLOUR, Project
@@ -146,9 +146,9 @@ class Faults:
     def _run(self, playbook: str) -> tuple[int, str]:
         """Run a playbook; return its exit code and its output, with each result as one line of JSON."""
         form = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_CALLBACK_FORMAT_PRETTY": "false"}
-        environment = {**self.project.environment(), **form}
+        variables = {**environment(self.project), **form}
         command = self.project.command(playbook)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
         return done.returncode, COLOUR.sub("", done.stdout + done.stderr)
 
     def ask_gate(self, fault: Fault) -> dict[str, Any]:

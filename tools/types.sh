@@ -21,5 +21,5 @@ for folder in roles/*/files; do
         check "$folder" "${helpers[@]}"
     fi
 done
-check tests/faults/engine:tools:. tests/support tests/e2e tests/faults
+check tests/faults/engine:tools:. benchmarks tests/support tests/e2e tests/faults
 exit "$failed"
