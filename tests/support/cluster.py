@@ -183,9 +183,10 @@ class Cluster:
 
     def delete_namespace(self, name: str, wait_seconds: float = 0) -> None:
         """Delete a namespace with its PersistentVolumes; its pods end at once."""
+        self.delete("Namespace", "", name)
+        # After it: in a namespace that ends, no controller can replace them.
         for pod in self.items("Pod", name):
             self.delete("Pod", name, pod["metadata"]["name"], grace_seconds=0)
-        self.delete("Namespace", "", name)
         for volume in self.items("PersistentVolume"):
             if volume["spec"].get("claimRef", {}).get("namespace") == name:
                 self.delete("PersistentVolume", "", volume["metadata"]["name"])

@@ -69,6 +69,8 @@ _HELP_IS_COMING = ("TriggeredScaleUp", "Nominated")
 # Claims are bound by a controller of their own, which may have been asked only a moment ago.
 _VOLUME_WORDS = "PersistentVolumeClaim"
 _VOLUME_SECONDS = 30.0
+# How a container has ended that never began; the back-off that follows does not repeat the runtime's words.
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
 _EXIT_BAD_ARGUMENTS = 2
 _EXIT_BUS_ERROR = 135
 _NO_SPACE = "No space left on device"
@@ -155,6 +157,9 @@ def _container_problem(container: Mapping[str, Any], log: str) -> str | None:
         return f"container {name} ended with exit code {code}. {_SHM_CURE}"
     if code == _EXIT_BAD_ARGUMENTS and name == "engine":
         return f"container {name} ended with exit code 2: the engine does not accept its arguments (engine.args)"
+    message = str(ended.get("message") or "").strip().rstrip(".")
+    if ended.get("reason") in _NOT_STARTED and not any(words in message for words in _PASSING_WORDS):
+        return f"container {name} could not be started: {message}. {FINAL_WAITING['RunContainerError']}"
     return find_waiting_problem(container)
 
 

@@ -120,6 +120,13 @@ def test_a_missing_deployment_and_another_revision_fail() -> None:
             "CrashLoopBackOff, exit code 1: words",
         ),
         ({"name": "engine", "state": {"waiting": {"reason": "RunContainerError"}}}, "is in RunContainerError. See"),
+        (
+            waiting(
+                "CrashLoopBackOff",
+                lastState={"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec /x: no such file"}},
+            ),
+            "container engine could not be started: exec /x: no such file. See the message",
+        ),
         (ended(2), "exit code 2: the engine does not accept its arguments"),
         (ended(137, "OOMKilled"), "was killed for memory (OOMKilled): raise resources.limits.memory"),
         (ended(135), "exit code 135. Its shared memory (/dev/shm) is full"),
