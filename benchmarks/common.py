@@ -12,8 +12,6 @@ import platform
 import shutil
 import statistics
 import subprocess
-import time
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.namespaces import make_namespaces
 from tests.e2e.releases import Places, standin_configmap
 from tests.support.cluster import Cluster
 from tests.support.playbooks import ROOT, Project, run_module
@@ -36,8 +35,6 @@ __all__ = [
     "print_goals",
     "save",
 ]
-
-_END_SECONDS_MAX = 120.0
 
 
 @dataclass(frozen=True)
@@ -84,24 +81,11 @@ class Spread:
 @contextmanager
 def namespaces(cluster: Cluster, places: Places, words: Sequence[str]) -> Iterator[dict[str, str]]:
     """Make a namespace with the stand-in engine and volumes for each word; all of them are gone after the block."""
-    mark = uuid.uuid4().hex[:6]
-    made = {word: f"bench-{word}-{mark}" for word in words}
-    node = cluster.items("Node")[0]["metadata"]["name"]
-    try:
+    with make_namespaces(cluster, places) as maker:
+        made = {word: maker.make(f"bench-{word}") for word in words}
         for name in made.values():
-            labels = {"pod-security.kubernetes.io/enforce": "restricted", "llmops.dev/purpose": "test"}
-            notes = {"llmops.dev/created": str(int(time.time()))}
-            meta = {"name": name, "labels": labels, "annotations": notes}
-            cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
             cluster.create(standin_configmap(name))
-            for manifest in places.volumes(name, node):
-                cluster.create(manifest)
         yield made
-    finally:
-        for name in made.values():
-            cluster.delete_namespace(name)
-        for name in made.values():
-            cluster.delete_namespace(name, _END_SECONDS_MAX)
 
 
 def module(name: str, places: Places, **arguments: Any) -> dict[str, Any]:

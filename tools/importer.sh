@@ -31,9 +31,12 @@ CFG
 
 export PATH=$environment/bin:$PATH GALAXY_IMPORTER_CONFIG=$scratch/importer.cfg
 unset ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH
-# The collection that ours depends on, for the importer's own look at it.
-ANSIBLE_COLLECTIONS_PATH=$(echo "$(tools/environment.sh path)"/lib/python3*/site-packages)
-export ANSIBLE_COLLECTIONS_PATH
+# The collection that ours depends on. The importer sets the path of collections itself, but Ansible also looks beside
+# its own Python modules.
+collections=$(echo "$(tools/environment.sh path)"/lib/python3*/site-packages/ansible_collections)
+beside=$(echo "$environment"/lib/python3*/site-packages)/ansible_collections
+mkdir -p "$beside"
+ln -sfn "$collections/kubernetes" "$beside/kubernetes"
 rm -f "$scratch"/*.tar.gz
 ansible-galaxy collection build --output-path "$scratch" "$scratch/source"
 cd "$scratch"

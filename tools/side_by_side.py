@@ -24,6 +24,7 @@ from pathlib import Path
 
 SILENCE_SECONDS = 15
 TAIL_LINES = 60
+LAST_WORDS_LINES = 8
 ENDING_SIGNALS = ((signal.SIGINT, 10), (signal.SIGTERM, 5), (signal.SIGKILL, 5))  # signal, seconds to obey
 
 
@@ -208,15 +209,23 @@ class Runner:
         return 0 if all(step.state == "ok" for step in self.steps) else 1
 
     def table(self) -> None:
-        """Print each step's result and time, and the time of the whole."""
+        """Print each step's result and time, the time of the whole, and how the logs of failures end.
+
+        The very end is what a CI system shows first, and sometimes all that it keeps.
+        """
         for step in self.steps:
             log = "" if step.state == "ok" or not step.started else f"  log: {step.log}"
             print(f"  {step.name:<{self.width}}  {step.seconds:7.1f} s  {step.state}{log}")
         print(f"  {'together':<{self.width}}  {time.monotonic() - self.began:7.1f} s", flush=True)
+        for step in self.steps:
+            if step.state == "failed":
+                lines = [line for line in step.log.read_text(encoding="utf-8").splitlines() if line.strip()]
+                for line in lines[-LAST_WORDS_LINES:]:
+                    print(f"  {step.name:<{self.width}}  {line[:160]}", flush=True)
 
 
 def interrupt(_number: int, _frame: object) -> None:
-    """Treat a request to end (SIGTERM, as from a CI system) like Ctrl-C."""
+    """Treat a request to end (SIGTERM, as from a CI system) like Ctrl-C, also where the caller ignores Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -228,7 +237,9 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="show results, not every line")
     parser.add_argument("--logs", type=Path, default=Path("build/logs"), help="folder of the logs")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT too: a shell's background jobs ignore it, Python keeps that, and so would every target.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     return Runner(parse_steps(options.steps, options.logs), options.jobs, options.quiet).run()
 
 

@@ -12,20 +12,16 @@ fails or is interrupted; what a killed session left is removed by the next one.
 
 from __future__ import annotations
 
-import time
-import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.namespaces import make_namespaces
 from tests.e2e.releases import Places, find_places
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import Project
 
-PURPOSE = "llmops.dev/purpose"
-STALE_SECONDS = 3600
 MakeNamespace = Callable[..., str]
 MakeProject = Callable[..., Project]
 
@@ -57,25 +53,8 @@ def _audit(places: Places) -> AuditLog:
 @pytest.fixture(name="make_namespace", scope="session")
 def _make_namespace(cluster: Cluster, places: Places) -> Iterator[MakeNamespace]:
     """Return a maker of namespaces with the volumes of engine and models; all of them go at the end."""
-    made: list[str] = []
-    _remove_stale(cluster)
-
-    def make(word: str = "test") -> str:
-        name = f"e2e-{word}-{uuid.uuid4().hex[:6]}"
-        made.append(name)
-        labels = {"pod-security.kubernetes.io/enforce": "restricted", PURPOSE: "test"}
-        meta = {"name": name, "labels": labels, "annotations": {"llmops.dev/created": str(int(time.time()))}}
-        cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-        for manifest in places.volumes(name, cluster.items("Node")[0]["metadata"]["name"]):
-            cluster.create(manifest)
-        return name
-
-    try:
-        yield make
-    finally:
-        # In parallel, and not waited for one by one: the end of a namespace takes the cluster some ten seconds.
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda name: cluster.delete_namespace(name, 90), made))
+    with make_namespaces(cluster, places) as namespaces:
+        yield lambda word="test": namespaces.make(f"e2e-{word}")
 
 
 @pytest.fixture(name="namespace")
@@ -94,10 +73,3 @@ def _make_project(tmp_path: Path, places: Places) -> MakeProject:
         return Project(tmp_path / folder, places.kubeconfig, model_servers, **variables)
 
     return make
-
-
-def _remove_stale(cluster: Cluster) -> None:
-    for item in cluster.items("Namespace", selector=f"{PURPOSE}=test"):
-        created = int(item["metadata"].get("annotations", {}).get("llmops.dev/created", 0))
-        if time.time() - created > STALE_SECONDS:
-            cluster.delete_namespace(item["metadata"]["name"])

@@ -32,7 +32,7 @@ def deploy_and_gate(cluster: Cluster, release: Mapping[str, Any]) -> None:
 
 
 def roll(cluster: Cluster, release: Mapping[str, Any], load: Load, requests_min: int = 0) -> Report:
-    """Deploy a changed release under load, until its old pods are gone and enough was asked; return what became of it."""
+    """Deploy a changed release under load, until its old pods are gone and enough was asked; return the report."""
     namespace, name = release["namespace"], release["name"]
     host, port = cluster.address(namespace, name)
     with run_traffic(host, port, name, load) as traffic:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The health gate on the real cluster: it passes for what answers, and fails early, in the pod's own words, for the rest.
+"""The health gate on the real cluster: it passes for what answers, and fails early in the pod's own words for the rest.
 
 All releases of this file start at once in one namespace; each test then judges one of them.
 """

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A rolling update of two replicas of real vLLM under constant load loses nothing; without the drain middleware it does.
+"""A rolling update of two replicas of real vLLM under load loses nothing; without the drain middleware it does.
 
 Both in one test, as vLLM takes long to start: pods that drain by the usual recipe are rolled over to pods with the
 middleware, which shows that losses are seen; then those are rolled over again. ``benchmarks/rolling_update.py`` is the
