@@ -107,7 +107,7 @@ chat: $(ready) ## Ask the deployed model something through its Service
 	@ansible-playbook -i inventories/local playbooks/demo.yml
 
 e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use
-	@pytest tests/faults tests/e2e
+	@pytest --verbose --durations 10 tests/faults tests/e2e
 
 molecule: $(ready) ## The roles on the local cluster: check, converge, converge again, verify
 	@molecule test --all

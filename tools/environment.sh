@@ -9,10 +9,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# kubernetes.core comes out of the `ansible` package, so that Galaxy need not be within reach. Only this collection is
-# taken: the whole package is 470 MB.
+# kubernetes.core (and ansible.posix, whose JSON output tests read) come out of the `ansible` package, so that Galaxy need
+# not be within reach. Only these are taken: the whole package is 470 MB.
 ansible_package=ansible==12.3.0
-collections="kubernetes/core"
+collections="kubernetes/core ansible/posix"
 
 find_python() {
     local candidate

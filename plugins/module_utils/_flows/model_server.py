@@ -102,6 +102,7 @@ def remove(request: Request, api: ClusterApi) -> Outcome:
         replace(request, servers=[_without_creation(each) for each in request.servers]), api, strict=False
     )
     live = _read_live(request.servers, present, api)
+    _refuse(sorted({(place, "delete", kind) for (place, _), found in live.items() for kind, _name in found}), api)
     releases, diff, changed = [], [], False
     for server in request.servers:
         changes = []
@@ -301,9 +302,7 @@ def _exists(api: ClusterApi, namespace: str, kind: str, name: str) -> bool:
 
 def _check_permissions(plans: Sequence[_Plan], api: ClusterApi) -> None:
     """Refuse before the first write when the plan needs permissions that we do not have."""
-    needed = sorted({(plan.server.namespace, verb, kind) for plan in plans for verb, kind in plan.writes()})
-    if needed:
-        _refuse(needed, api)
+    _refuse(sorted({(plan.server.namespace, verb, kind) for plan in plans for verb, kind in plan.writes()}), api)
 
 
 def _refuse(needed: Sequence[tuple[str, str, str]], api: ClusterApi) -> None:

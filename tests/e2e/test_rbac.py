@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shipped Role is enough for a deployment, its gate and its end, and the least: each verb of it is needed.
+
+Each verb of each resource is taken away once, and what needs it must fail with words that name it.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import MakeNamespace
+from tests.e2e.releases import standin, standin_configmap
+from tests.support.cluster import AuditLog, Cluster
+from tests.support.playbooks import ROOT, run_module
+from tests.support.processes import wait_until
+
+ROLE = yaml.safe_load((ROOT / "roles/model_server/files/rbac-deployer.yml").read_text())
+KINDS = {
+    "configmaps": "ConfigMap",
+    "serviceaccounts": "ServiceAccount",
+    "services": "Service",
+    "deployments": "Deployment",
+    "networkpolicies": "NetworkPolicy",
+    "poddisruptionbudgets": "PodDisruptionBudget",
+}
+VERBS = [
+    (verb, resource)
+    for rule in ROLE["rules"]
+    for resource in rule["resources"]
+    for verb in rule["verbs"]
+]  # fmt: skip
+GROUP = "rbac.authorization.k8s.io"
+
+
+def role_without(verb: str = "", resource: str = "") -> list[dict[str, Any]]:
+    """Return the shipped rules, without one verb of one resource."""
+    rules = []
+    for rule in ROLE["rules"]:
+        for each in rule["resources"]:
+            verbs = [v for v in rule["verbs"] if (v, each) != (verb, resource)]
+            rules.append({**copy.deepcopy(rule), "resources": [each], "verbs": verbs})
+    return [rule for rule in rules if rule["verbs"]]
+
+
+class Deployers:
+    """Users of one namespace by what their Role lacks; ``ready`` and ``crashing`` are releases that are there."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster, self.namespace = cluster, namespace
+
+    def bind(self, name: str, rules: list[dict[str, Any]], subject: Mapping[str, Any]) -> None:
+        meta = {"name": name, "namespace": self.namespace}
+        api = f"{GROUP}/v1"
+        self.cluster.create({"apiVersion": api, "kind": "Role", "metadata": meta, "rules": rules})
+        reference = {"apiGroup": GROUP, "kind": "Role", "name": name}
+        self.cluster.create(
+            {"apiVersion": api, "kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]}
+        )
+
+    def release(self, name: str) -> dict[str, Any]:
+        return standin(name, self.namespace, replicas=0)
+
+    def run(self, module: str, user: str, **arguments: Any) -> dict[str, Any]:
+        identity = {"impersonate_user": user} if user else {}
+        return run_module(module, {"kubeconfig": str(self.cluster.kubeconfig), **identity, **arguments})
+
+    def gate(self, user: str, name: str) -> dict[str, Any]:
+        return self.run("health_gate", user, namespace=self.namespace, name=name, run_from="cluster")
+
+
+def user_without(verb: str, resource: str) -> str:
+    return f"without-{verb}-{resource.replace('/', '-')}"
+
+
+@pytest.fixture(name="deployers", scope="module")
+def _deployers(make_namespace: MakeNamespace, cluster: Cluster) -> Deployers:
+    namespace = make_namespace("rbac")
+    cluster.create(standin_configmap(namespace))
+    deployers = Deployers(cluster, namespace)
+    for verb, resource in VERBS:
+        user = user_without(verb, resource)
+        subject = {"apiGroup": GROUP, "kind": "User", "name": user}
+        deployers.bind(user, role_without(verb, resource), subject)
+    releases = [standin("ready", namespace), standin("crashing", namespace, {"start_exit_code": 1})]
+    made = deployers.run("model_server", "", model_servers=[*releases, deployers.release("old")])
+    assert not made.get("failed"), made
+    cluster.wait_ready(namespace, "ready", 1, 60)
+    assert deployers.gate("", "crashing")["verdict"] == "fail"
+    # Bindings reach the authorizer with a delay; the last one made comes last.
+    sight = {"verb": "list", "group": "", "resource": "pods", "namespace": namespace}
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
+    spec = {"resourceAttributes": sight, "user": user_without(*VERBS[-1])}
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    wait_until(
+        lambda: cluster.call("POST", path, {**review, "spec": spec})["status"]["allowed"], 10, "the Roles' effect", 0.1
+    )
+    return deployers
+
+
+@pytest.fixture(name="token")
+def _token(deployers: Deployers, cluster: Cluster) -> str:
+    """Return the token of a service account with the shipped Role as it is."""
+    namespace = deployers.namespace
+    meta = {"name": "deployer", "namespace": namespace}
+    cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
+    deployers.bind("deployer", ROLE["rules"], {"kind": "ServiceAccount", **meta})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 900}}
+    answer = cluster.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/deployer/token", request)
+    token: str = answer["status"]["token"]
+    return token
+
+
+def test_the_role_is_enough_from_the_first_run_to_the_last(
+    deployers: Deployers, cluster: Cluster, token: str, make_project: Callable[..., Any]
+) -> None:
+    authority = base64.b64encode(Path(cluster.configuration.ssl_ca_cert).read_bytes()).decode()
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": {"server": cluster.server, "certificate-authority-data": authority}}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": deployers.namespace}}],
+        "current-context": "x",
+    }
+    project = make_project(standin("full", deployers.namespace), model_server_gate_run_from="cluster")
+    kubeconfig = project.folder / "deployer.kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    chosen = ("-e", f"llmops_kubeconfig={kubeconfig}")
+    assert project.run("deploy.yml", *chosen, "--check").ok().changed() == 1
+    assert project.run("deploy.yml", *chosen).ok().changed() == 1
+    assert project.run("deploy.yml", *chosen).ok().changed() == 0
+    project.write([standin("full", deployers.namespace, network={"enabled": False})])
+    assert project.run("deploy.yml", *chosen, "--diff").ok().changed() == 1
+    assert "1/1" in project.run("playbooks/status.yml", *chosen).ok().stdout
+    assert project.run("playbooks/teardown.yml", *chosen, "-e", "teardown_consent=true").ok().changed() == 1
+    assert cluster.get("Deployment", deployers.namespace, "full-blue") is None
+
+
+@pytest.mark.parametrize(("verb", "resource"), VERBS, ids=lambda value: value)
+def test_each_verb_is_needed_and_its_absence_is_named(
+    verb: str, resource: str, deployers: Deployers, audit: AuditLog
+) -> None:
+    user = user_without(verb, resource)
+    mark = audit.mark()
+    if resource in KINDS and verb == "delete":
+        result = deployers.run("model_server", user, model_servers=[deployers.release("old")], state="absent")
+        expected = f"- delete {KINDS[resource]} in namespace {deployers.namespace}"
+    elif resource in KINDS and verb != "get":
+        result = deployers.run("model_server", user, model_servers=[deployers.release("new")])
+        expected = f"- {verb} {KINDS[resource]} in namespace {deployers.namespace}"
+    elif resource in KINDS:
+        result = deployers.run("model_server", user, model_servers=[deployers.release("new")])
+        expected = f'cannot get resource "{resource}"'
+    else:
+        result = deployers.gate(user, "crashing" if resource == "events" else "ready")
+        expected = f'cannot {verb} resource "{resource}"'
+    assert result.get("failed"), f"{verb} {resource} is not needed: {result}"
+    assert expected in result["msg"]
+    assert "rbac-deployer.yml" in result["msg"]
+    if resource in KINDS:
+        assert audit.writes(mark, deployers.namespace) == []
