@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 # kubernetes.core (and ansible.posix, whose JSON output tests read) come out of the `ansible` package, so that Galaxy need
 # not be within reach. Only these are taken: the whole package is 470 MB.
 ansible_package=ansible==12.3.0
-collections="kubernetes/core ansible/posix"
+collections=(kubernetes/core ansible/posix)
 
 find_python() {
     local candidate
@@ -48,7 +48,7 @@ ensure_venv_module() {
 take_collections() {
     local wheels=$environment/wheels
     "$environment/bin/pip" download --disable-pip-version-check --progress-bar off --no-deps --only-binary :all: --dest "$wheels" "$ansible_package"
-    "$environment/bin/python" - "$wheels" $collections <<'PYTHON'
+    "$environment/bin/python" - "$wheels" "${collections[@]}" <<'PYTHON'
 import pathlib, sys, sysconfig, zipfile
 
 wheels, *collections = sys.argv[1:]

@@ -69,9 +69,9 @@ class Namespaces:
         """Begin the end of what others made who are gone."""
         for item in self._cluster.items("Namespace", selector=f"{PURPOSE}=test"):
             notes = item["metadata"].get("annotations", {})
-            boot, _, rest = notes.get(PROCESS, "").partition("/")
+            boot, number = notes.get(PROCESS, "//").split("/")[:2]
             here = boot == _find_process(os.getpid()).partition("/")[0]
-            gone = here and _find_process(rest.partition("/")[0]) != notes[PROCESS]
+            gone = here and _find_process(number) != notes[PROCESS]
             if gone or time.time() - int(notes.get(CREATED, 0)) > STALE_SECONDS:
                 self._cluster.delete_namespace(item["metadata"]["name"])
 

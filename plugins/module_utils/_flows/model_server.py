@@ -102,7 +102,7 @@ def remove(request: Request, api: ClusterApi) -> Outcome:
         replace(request, servers=[_without_creation(each) for each in request.servers]), api, strict=False
     )
     live = _read_live(request.servers, present, api)
-    _refuse(sorted({(place, "delete", kind) for (place, _), found in live.items() for kind, _name in found}), api)
+    _refuse(sorted({(place[0], "delete", kind) for place, found in live.items() for kind, _name in found}), api)
     releases, diff, changed = [], [], False
     for server in request.servers:
         changes = []
