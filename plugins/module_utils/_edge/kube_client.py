@@ -30,6 +30,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import C
 
 with contextlib.suppress(ImportError):  # it comes with the kubernetes package, whose absence `connect` reports first
     import urllib3
+    from kubernetes.client.rest import should_bypass_proxies
     from urllib3._collections import HTTPHeaderDict  # urllib3 1.26 offers it nowhere else
 
 __all__ = ["RESOURCES", "KubeClient"]
@@ -77,6 +78,7 @@ class KubeClient:
         self._deadline_seconds = deadline_seconds
         self._ends_at = clock.monotonic() + deadline_seconds
         self._pool = _pool(connection.configuration)
+        self._reached = False
         self.attempts = 0
         self.retried_on: list[str] = []
 
@@ -104,7 +106,8 @@ class KubeClient:
         while True:
             path = _path(kind, namespace) + "?" + urlencode({k: v for k, v in query.items() if v})
             status, answer = self._send("GET", path, what)
-            if status == 410:  # the page's snapshot is gone: start again
+            if status == 410 and query["continue"] and self._clock.monotonic() < self._ends_at:
+                # The snapshot that the pages are of is gone: start again.
                 items, query["continue"] = [], ""
                 continue
             page = self._expect(status, answer, what)
@@ -209,6 +212,8 @@ class KubeClient:
             if data is not None:
                 headers["Content-Type"] = content_type
             status, answer, failure = self._once(method, self.cluster + path, data, headers)
+            if failure is None or failure.kind is not FailureKind.NOT_SENT:
+                self._reached = True
             if status == 401 and not renewed:
                 renewed = True  # tokens rotate: `authorization` reads them again
                 continue
@@ -217,8 +222,7 @@ class KubeClient:
                     raise self._unreachable(what, failure)
                 return status, answer
             wait = delay_seconds(failure, attempt, self._clock.jitter())
-            unreachable = failure.kind is FailureKind.NOT_SENT and self.attempts == attempt
-            if unreachable or self._clock.monotonic() + wait >= self._ends_at:
+            if not self._reached or self._clock.monotonic() + wait >= self._ends_at:
                 # An address that has never answered is a wrong address, not a restart.
                 raise self._unreachable(what, failure)
             self.retried_on.append(failure.describe())
@@ -243,6 +247,11 @@ class KubeClient:
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
             return 0, b"", Failure(FailureKind.NOT_SENT, message=str(error))
+        except urllib3.exceptions.LocationValueError as error:
+            raise ClusterError(
+                f"{self.cluster} ({self._connection.origin}) is no address of an API server: {error}. Write it as "
+                "https://name:port"
+            ) from error
         except urllib3.exceptions.SSLError as error:
             raise ClusterError(
                 f"TLS with the API server {self.cluster} ({self._connection.origin}) failed: {error}. Check ca_cert, "
@@ -312,6 +321,6 @@ def _pool(configuration: Any) -> Any:
             settings["server_hostname"] = configuration.tls_server_name
         if not configuration.verify_ssl:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    if configuration.proxy:
+    if configuration.proxy and not should_bypass_proxies(configuration.host, no_proxy=configuration.no_proxy or ""):
         return urllib3.ProxyManager(configuration.proxy, **settings)
     return urllib3.PoolManager(**settings)

@@ -74,6 +74,7 @@ def connect(options: Mapping[str, Any]) -> Connection:
     _override(configuration, options)
     if not configuration.host:
         raise _unusable("it names no API server (clusters[].cluster.server)", options)
+    _check_files(configuration, origin)
     groups = tuple(str(group) for group in options.get("impersonate_groups") or ())
     return Connection(configuration, configuration.host.rstrip("/"), origin, _headers(options), groups)
 
@@ -138,6 +139,22 @@ def _override(configuration: Any, options: Mapping[str, Any]) -> None:
         configuration.api_key = {"authorization": f"Bearer {options['api_key']}"}
         configuration.api_key_prefix = {}
         configuration.refresh_api_key_hook = None
+
+
+def _check_files(configuration: Any, origin: str) -> None:
+    """Refuse files of certificates that cannot be read: while a connection is made that looks like a broken one."""
+    names = {"ssl_ca_cert": "ca_cert", "cert_file": "client_cert", "key_file": "client_key"}
+    for attribute, option in names.items():
+        path = getattr(configuration, attribute)
+        if path and configuration.host.startswith("https:"):
+            try:
+                with open(path, "rb"):
+                    pass
+            except OSError as error:
+                raise ClusterError(
+                    f"No connection can be made to the API server {configuration.host} ({origin}): {option} {path} "
+                    f"cannot be read: {error.strerror}. Correct its path, or who may read it"
+                ) from error
 
 
 def _headers(options: Mapping[str, Any]) -> dict[str, str]:

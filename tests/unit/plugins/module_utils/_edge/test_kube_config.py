@@ -173,12 +173,12 @@ def test_the_token_of_a_service_account_is_read_again_when_it_is_due(tmp_path, m
 
 
 def test_options_win_over_the_kubeconfig(file):
-    options = {"host": "https://192.0.2.9", "api_key": "given", "validate_certs": False, "ca_cert": "/ca.crt"}
+    options = {"host": "https://192.0.2.9", "api_key": "given", "validate_certs": False, "ca_cert": str(file)}
     connection = connect({"kubeconfig": str(file), **options, "proxy": "http://proxy:3128", "no_proxy": "a,b"})
     assert connection.server == "https://192.0.2.9"
     assert connection.authorization() == {"Authorization": "Bearer given"}
     configuration = connection.configuration
-    assert (configuration.verify_ssl, configuration.ssl_ca_cert) == (False, "/ca.crt")
+    assert (configuration.verify_ssl, configuration.ssl_ca_cert) == (False, str(file))
     assert (configuration.proxy, configuration.no_proxy) == ("http://proxy:3128", "a,b")
 
 
