@@ -13,11 +13,12 @@ from typing import Any
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import (
     find_problem,
+    is_alive,
     is_ready,
     summarise,
 )
 
-__all__ = ["RolloutState", "Snapshot", "evaluate_rollout", "pods_of_revision"]
+__all__ = ["RolloutState", "Snapshot", "evaluate_rollout"]
 
 READY, WAITING, FAILED = "ready", "waiting", "failed"
 
@@ -52,9 +53,20 @@ def _revision(item: Mapping[str, Any]) -> str | None:
     return str(revision) if revision is not None else None
 
 
-def pods_of_revision(snapshot: Snapshot, revision: str) -> list[Mapping[str, Any]]:
-    """Return the pods that carry a revision, those on their way out left out."""
-    return [pod for pod in snapshot.pods if _revision(pod) == revision and not pod["metadata"].get("deletionTimestamp")]
+def _created(pod: Mapping[str, Any]) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
+
+
+def _find_pods(snapshot: Snapshot, revision: str) -> list[Mapping[str, Any]]:
+    """Return the pods of a revision that count: neither on their way out, nor ended and replaced since.
+
+    A pod that was evicted or refused by its node stays listed, as Failed, long after another has taken its place; it
+    says something about the roll-out only as long as no younger pod lives.
+    """
+    pods = [pod for pod in snapshot.pods if _revision(pod) == revision and not pod["metadata"].get("deletionTimestamp")]
+    alive = [pod for pod in pods if is_alive(pod)]
+    youngest = max(map(_created, alive), default="")
+    return [pod for pod in pods if is_alive(pod) or not alive or _created(pod) > youngest]
 
 
 def _failed(summary: str, *reasons: str, pods: tuple[str, ...] = ()) -> RolloutState:
@@ -114,12 +126,12 @@ def evaluate_rollout(
     status, replicas = deployment.get("status") or {}, int(deployment["spec"].get("replicas", 1))
     if int(status.get("observedGeneration") or 0) < int(deployment["metadata"].get("generation") or 0):
         return RolloutState(WAITING, "waiting for the Deployment's controller")
-    pods = pods_of_revision(snapshot, str(wanted))
+    pods = _find_pods(snapshot, str(wanted))
     refused = _refused(snapshot, str(wanted)) or _problems(snapshot, pods, now, unschedulable_seconds)
     if refused is not None:
         return refused
     ready = tuple(sorted(pod["metadata"]["name"] for pod in pods if is_ready(pod)))
-    old = [pod for pod in snapshot.pods if _revision(pod) != wanted and not pod["metadata"].get("deletionTimestamp")]
+    old = [pod for pod in snapshot.pods if _revision(pod) != wanted and is_alive(pod)]
     states = sorted(f"{pod['metadata']['name']} {summarise(pod)}" for pod in pods if not is_ready(pod))
     leaving = f", {len(old)} of older revisions" if old else ""
     summary = f"{len(ready)}/{replicas} ready" + leaving + (": " + ", ".join(states) if states else "")

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import find_ended
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, uses_tls
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
@@ -119,18 +120,13 @@ class _Gate:
         return snapshot, evaluate_rollout(snapshot, self.request.revision, now, unschedulable_seconds=seconds)
 
     def _logs(self, pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-        """Return the last words of engines that have ended with an error."""
+        """Return the last words of what has ended with an error, by pod."""
         logs = {}
         for pod in pods:
-            for container in (pod.get("status") or {}).get("containerStatuses") or ():
-                state, last = container.get("state") or {}, container.get("lastState") or {}
-                ended = state.get("terminated") or last.get("terminated") or {}
-                if container["name"] == "engine" and ended.get("exitCode"):
-                    previous = "terminated" not in state
-                    name = pod["metadata"]["name"]
-                    logs[name] = self.api.logs(
-                        self.request.namespace, name, "engine", lines=_LOG_LINES, previous=previous
-                    )
+            if ended := find_ended(pod):
+                container, previous = ended
+                name = pod["metadata"]["name"]
+                logs[name] = self.api.logs(self.request.namespace, name, container, lines=_LOG_LINES, previous=previous)
         return logs
 
     def _with_logs(self, snapshot: Snapshot, state: RolloutState) -> tuple[str, ...]:

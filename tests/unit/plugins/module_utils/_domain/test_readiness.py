@@ -190,6 +190,28 @@ def test_a_pod_that_the_node_refused_fails(reason: str) -> None:
     assert f"pod a: {reason}: words" in look(pod(phase="Failed", reason=reason, message="words")).reasons[0]
 
 
+def created(item: dict[str, Any], when: str) -> dict[str, Any]:
+    return {**item, "metadata": {**item["metadata"], "creationTimestamp": when}}
+
+
+def test_a_pod_that_was_evicted_and_replaced_no_longer_decides() -> None:
+    gone = created(pod("gone", phase="Failed", reason="Evicted"), "2026-01-01T10:00:00Z")
+    assert look(gone, created(pod("a", ready=True), EARLIER)).state == "ready"
+    state = look(gone, created(pod("a"), EARLIER))
+    assert (state.state, state.summary) == ("waiting", "0/1 ready: a started")
+
+
+def test_a_pod_that_was_refused_after_all_others_came_decides() -> None:
+    refused = created(pod("b", phase="Failed", reason="UnexpectedAdmissionError"), "2026-01-01T12:00:05Z")
+    state = look(created(pod("a"), EARLIER), refused, deployment=deployment(replicas=2))
+    assert state.state == "failed"
+    assert "pod b: UnexpectedAdmissionError" in state.reasons[0]
+
+
+def test_an_old_pod_that_has_ended_is_not_waited_for() -> None:
+    assert look(pod(ready=True), pod("old", "before", phase="Failed", reason="Evicted")).state == "ready"
+
+
 def test_a_pod_without_a_node_fails_after_a_moment_with_the_schedulers_words() -> None:
     state = look(unscheduled("0/1 nodes are available: 1 Insufficient nvidia.com/gpu."))
     assert state.reasons == ("pod a: no node can take it: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.",)
