@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import FINAL_WAITING
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import find_waiting_problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
     JOB_SECONDS_MAX,
     find_engine,
@@ -93,11 +93,9 @@ class ClusterProber:
         """Raise what keeps the Job's pod from starting."""
         status = pod.get("status") or {}
         for container in status.get("containerStatuses") or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in FINAL_WAITING:
+            if problem := find_waiting_problem(container):
                 raise ClusterError(
-                    f"Job {namespace}/{name} on {self._api.cluster} cannot start: {waiting['reason']}: "
-                    f"{waiting.get('message')}; nothing was asked"
+                    f"Job {namespace}/{name} on {self._api.cluster} cannot start: {problem} Nothing was asked"
                 )
         for condition in status.get("conditions") or ():
             if condition.get("reason") == "Unschedulable" and waited > _UNSCHEDULED_SECONDS_MAX:
