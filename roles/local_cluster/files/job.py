@@ -33,7 +33,7 @@ def paths(job: dict[str, Any]) -> tuple[Path, Path, Path]:
 
 def describe(lines: list[str], seconds: float) -> str:
     """Say in one line how far the job is; ``seconds`` since its start."""
-    text = lines[-1].strip()[-70:] if lines else "starting"
+    text = lines[-1].strip()[:110] if lines else "starting"
     return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s, {text}"
 
 
