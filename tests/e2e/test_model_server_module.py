@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
+import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -21,8 +23,7 @@ from tests.e2e.releases import Places, merged, standin, standin_configmap
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import run_module
 
-# A documentation address (RFC 5737) that no route leads to: packets vanish.
-NOWHERE = "https://192.0.2.1:6443"
+REFUSING = "https://127.0.0.1:1"
 OVERHEAD_SECONDS_MAX = 2.0
 WEIGHTS = {"source": "hf://Qwen/Qwen2.5-7B-Instruct", "revision": "a09a35458c702b33eeacc393d103063234e8bc28"}
 
@@ -176,7 +177,7 @@ def test_absent_takes_one_release_and_nothing_of_its_neighbour(yard: Yard, clust
 
 
 def test_rendered_needs_no_cluster(yard: Yard) -> None:
-    arguments = {"host": NOWHERE, "state": "rendered", "model_servers": [yard.release("paper")]}
+    arguments = {"host": REFUSING, "state": "rendered", "model_servers": [yard.release("paper")]}
     started = time.monotonic()
     result = run_module("model_server", arguments)
     assert time.monotonic() - started < OVERHEAD_SECONDS_MAX
@@ -186,8 +187,25 @@ def test_rendered_needs_no_cluster(yard: Yard) -> None:
     assert kinds[-1] == "Deployment"
 
 
-@pytest.mark.parametrize("host", [NOWHERE, "https://127.0.0.1:1"])
-def test_an_api_server_that_cannot_be_reached_is_said_within_the_connect_timeout(host: str, yard: Yard) -> None:
+@pytest.fixture(name="silent")
+def _silent() -> Iterator[str]:
+    """Return an address that does not even refuse: its queue of new connections is full, so Linux drops the packets."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", ["silent", "refusing"])
+def test_an_api_server_that_cannot_be_reached_is_said_within_the_connect_timeout(
+    kind: str, silent: str, yard: Yard
+) -> None:
+    host = silent if kind == "silent" else REFUSING
     arguments = {"host": host, "model_servers": [yard.release("far")], "connect_timeout_seconds": 1}
     started = time.monotonic()
     result = run_module("model_server", arguments)
