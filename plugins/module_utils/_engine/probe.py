@@ -10,6 +10,7 @@ observation is printed as one line behind ``MARK``. The server is not trusted: a
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -22,8 +23,10 @@ from urllib.parse import urlsplit
 MARK = "LLMOPS-PROBE "
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 QUESTION = "Answer in one word: which planet do we live on?"
-# A connection may be refused for a moment after a pod has become ready: the data path learns it a little later.
+# A Service may refuse, or lead nowhere, for a moment after its pod has become ready: the data path learns of it
+# a little later, and kube-proxy writes its tables one after the other.
 CONNECT_SECONDS_MAX = 10.0
+NOT_REACHED = (errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH)
 # Besides the network's errors: whatever JSON of another shape makes of the code that reads it.
 ANSWER_ERRORS = (
     OSError,
@@ -82,13 +85,13 @@ def _read(answer: http.client.HTTPResponse, end: float, timeout_seconds: float) 
 def _patient_request(
     url: str, method: str, path: str, body: Any, api_key: str, timeout_seconds: float
 ) -> tuple[int, bytes]:
-    """Send a request, again while connections are refused and for CONNECT_SECONDS_MAX at most."""
+    """Send a request, again while no connection comes about and for CONNECT_SECONDS_MAX at most."""
     end = time.monotonic() + CONNECT_SECONDS_MAX
     while True:
         try:
             return _request(url, method, path, body, api_key, timeout_seconds)
-        except ConnectionRefusedError:
-            if time.monotonic() > end:
+        except OSError as error:
+            if error.errno not in NOT_REACHED or time.monotonic() > end:
                 raise
             time.sleep(0.25)
 

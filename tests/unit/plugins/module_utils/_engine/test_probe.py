@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -146,6 +147,30 @@ def test_a_refused_connection_is_tried_again_until_the_server_listens(tmp_path):
     with run_standin(tmp_path, "--port", str(port), wait=False, ttft_seconds=0.001):
         asking.join(15)
     assert judge(seen[0]).result is Result.PASS
+
+
+@pytest.mark.parametrize("number", [errno.EHOSTUNREACH, errno.ENETUNREACH])
+def test_a_service_that_leads_nowhere_yet_is_tried_again(engine, monkeypatch, number):
+    """What the kernel says while kube-proxy has taken the old rule away and not written the new one yet."""
+    connect, left = probe.http.client.HTTPConnection.connect, [number, number]
+
+    def late(connection):
+        if left:
+            raise OSError(left.pop(), "not yet")
+        connect(connection)
+
+    monkeypatch.setattr(probe.http.client.HTTPConnection, "connect", late)
+    assert judge(ask(engine.port)).result is Result.PASS
+    assert left == []
+
+
+def test_a_service_that_goes_on_leading_nowhere_is_an_error(engine, monkeypatch):
+    def never(_connection):
+        raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(probe, "CONNECT_SECONDS_MAX", 0.3)
+    monkeypatch.setattr(probe.http.client.HTTPConnection, "connect", never)
+    assert "No route to host" in ask(engine.port)["error"]
 
 
 def test_the_api_key_is_sent(tmp_path):
