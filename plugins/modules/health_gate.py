@@ -51,7 +51,9 @@ options:
     type: str
     default: python3
   timeout_seconds:
-    description: Seconds to wait for the roll-out; V(0) takes the Deployment's own progress deadline.
+    description:
+      - Seconds to wait for the whole roll-out.
+      - V(0) takes the Deployment's own progress deadline, which begins anew with every pod that becomes ready.
     type: int
     default: 0
   probe_timeout_seconds:
@@ -142,7 +144,7 @@ observed:
       returned: always
       sample: blue
     revision:
-      description: The revision that was asked for.
+      description: The revision that was judged.
       type: str
       returned: always
       sample: 3f9a2c1d7e

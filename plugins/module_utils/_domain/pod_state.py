@@ -10,12 +10,14 @@ What is over does not count: a crash before the engine came up again, an event a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 __all__ = [
     "FINAL_POD",
     "FINAL_WAITING",
+    "Wait",
     "find_ended",
     "find_problem",
     "find_waiting_problem",
@@ -26,7 +28,7 @@ __all__ = [
 ]
 
 FINAL_WAITING: Mapping[str, str] = {
-    # The registry has said no; the kubelet asks again, at growing intervals, and gets the same answer.
+    # The registry has said no, or cannot be reached; the kubelet asks again, at growing intervals.
     "ErrImagePull": "Check engine.image, its registry and engine.pull_secrets.",
     "ImagePullBackOff": "Check engine.image, its registry and engine.pull_secrets.",
     "InvalidImageName": "Correct engine.image.",
@@ -46,8 +48,17 @@ FINAL_POD: Mapping[str, str] = {
     "OutOfcpu": "The node has fewer CPUs than the pod asks for.",
 }
 # Of the reasons above those whose first appearance may be an accident, and the words by which to tell. The back-off of
-# an image or a container is never one: by then it has happened twice.
-_PASSING_REASONS = ("ErrImagePull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# a container is never one: by then it has ended twice. That of an image begins after the first failure, and may be.
+_PASSING_REASONS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+)
+_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff")
+# A registry that has not answered so often is not there: the third try comes half a minute after the first.
+_PULLS_MAX = 3
 _PASSING_WORDS = (
     "failed to sync",  # the kubelet has not read a Secret or ConfigMap yet
     "context deadline exceeded",
@@ -62,6 +73,9 @@ _PASSING_WORDS = (
 # Warnings of the kubelet that stay until somebody creates what is missing.
 _FINAL_EVENTS = ("FailedMount", "FailedAttachVolume")
 _FINAL_EVENT_WORDS = ("not found", "forbidden", "references non-existent")
+# What a pod that has left gave back is not taken at once: the scheduler puts a pod that fits nowhere aside for up to
+# 10 s (podMaxBackoffSeconds), quota and attached volumes are counted anew by controllers.
+_ROOM_SECONDS = 15.0
 # A volume of one node, held by a pod that stays: a roll-out that surges waits for itself.
 _HELD_VOLUME_WORDS = "Multi-Attach error"
 # An autoscaler has answered an unschedulable pod: a node is on its way.
@@ -81,6 +95,33 @@ _SHM_CURE = (
     "Its shared memory (/dev/shm) is full: it belongs to the pod and outlives the container, so restarts fail too. "
     "Raise resources.shm (and the memory limit) and delete the pod"
 )
+
+
+@dataclass(frozen=True)
+class Wait:
+    """What a judgement knows of the wait that it is part of.
+
+    ``unschedulable_seconds`` is how long no node may be found. Events from before ``began_at`` may be about something
+    that was cured since, and are not counted. ``room_seen_at`` is when pods of the release were last seen leaving,
+    whose places, quota and volumes become free.
+    """
+
+    now: datetime
+    unschedulable_seconds: float
+    began_at: datetime | None = None
+    room_seen_at: datetime | None = None
+
+    @property
+    def room_is_coming(self) -> bool:
+        """Whether what leaving pods hold may still become free."""
+        return self.room_seen_at is not None and (self.now - self.room_seen_at).total_seconds() < _ROOM_SECONDS
+
+    def counts(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event says something about the present."""
+        series = event.get("series") or {}
+        seen = parse_time(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime"))
+        # Times of events are whole seconds.
+        return self.began_at is None or seen is None or seen >= self.began_at.replace(microsecond=0)
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -132,13 +173,14 @@ def _lacks_shared_memory(code: int | None, log: str) -> bool:
     return bool(code) and said
 
 
-def find_waiting_problem(container: Mapping[str, Any]) -> str | None:
+def find_waiting_problem(container: Mapping[str, Any], failed_pulls: int = 0) -> str | None:
     """Return in the runtime's words why a container can never leave its waiting state, or None."""
     waiting = (container.get("state") or {}).get("waiting") or {}
     reason, message = waiting.get("reason", ""), str(waiting.get("message") or "")
-    if reason not in FINAL_WAITING or (
-        reason in _PASSING_REASONS and any(words in message for words in _PASSING_WORDS)
-    ):
+    if reason not in FINAL_WAITING:
+        return None
+    often = reason in _IMAGE_REASONS and failed_pulls >= _PULLS_MAX
+    if reason in _PASSING_REASONS and any(words in message for words in _PASSING_WORDS) and not often:
         return None
     code = _ended(container).get("exitCode")
     ending = f", exit code {code}" if code is not None else ""
@@ -146,7 +188,15 @@ def find_waiting_problem(container: Mapping[str, Any]) -> str | None:
     return f"container {container['name']} is in {reason}{ending}{said}. {FINAL_WAITING[reason]}"
 
 
-def _container_problem(container: Mapping[str, Any], log: str) -> str | None:
+def _count_failed_pulls(events: Sequence[Mapping[str, Any]]) -> int:
+    return sum(
+        int(event.get("count") or 1)
+        for event in events
+        if event.get("reason") == "Failed" and "pull image" in str(event.get("message"))
+    )
+
+
+def _container_problem(container: Mapping[str, Any], log: str, failed_pulls: int) -> str | None:
     name, ended = container["name"], _ended(container)
     code = ended.get("exitCode")
     if ended.get("reason") == "OOMKilled":
@@ -160,17 +210,16 @@ def _container_problem(container: Mapping[str, Any], log: str) -> str | None:
     message = str(ended.get("message") or "").strip().rstrip(".")
     if ended.get("reason") in _NOT_STARTED and not any(words in message for words in _PASSING_WORDS):
         return f"container {name} could not be started: {message}. {FINAL_WAITING['RunContainerError']}"
-    return find_waiting_problem(container)
+    return find_waiting_problem(container, failed_pulls)
 
 
-def _scheduling_problem(
-    pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], now: datetime, grace_seconds: float
-) -> str | None:
+def _scheduling_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], wait: Wait) -> str | None:
     status = pod.get("status") or {}
+    grace_seconds = float("inf") if wait.room_is_coming else wait.unschedulable_seconds
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             since = parse_time(condition.get("lastTransitionTime"))
-            waited = (now - since).total_seconds() if since is not None else 0.0
+            waited = (wait.now - since).total_seconds() if since is not None else 0.0
             message = str(condition.get("message"))
             if _VOLUME_WORDS in message:
                 grace_seconds = max(grace_seconds, _VOLUME_SECONDS)
@@ -181,41 +230,32 @@ def _scheduling_problem(
     return None
 
 
-def _volume_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], room_is_coming: bool) -> str | None:
+def _volume_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], wait: Wait) -> str | None:
     if any("waiting" not in (container.get("state") or {"waiting": {}}) for container in _containers(pod)):
         return None  # a container has started, so its volumes are there by now
-    for event in events:
+    for event in filter(wait.counts, events):
         message = str(event.get("message"))
-        held = _HELD_VOLUME_WORDS in message and not room_is_coming
+        held = _HELD_VOLUME_WORDS in message and not wait.room_is_coming
         if event.get("reason") in _FINAL_EVENTS and (held or any(words in message for words in _FINAL_EVENT_WORDS)):
             return f"{event['reason']}: {message}"
     return None
 
 
-def find_problem(
-    pod: Mapping[str, Any],
-    events: Sequence[Mapping[str, Any]],
-    log: str,
-    now: datetime,
-    *,
-    unschedulable_seconds: float,
-    room_is_coming: bool = False,
-) -> str | None:
+def find_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], log: str, wait: Wait) -> str | None:
     """Return why a pod can never become ready, or None.
 
-    ``events`` are those about this pod, ``log`` the last lines of its container that has ended;
-    ``unschedulable_seconds`` is how long no node may be found. While ``room_is_coming`` (pods of the release are
-    leaving, whose places and volumes become free), neither a missing node nor a held volume is final.
+    ``events`` are those about this pod, ``log`` the last lines of its container that has ended. While room is coming
+    neither a missing node nor a held volume is final.
     """
     status = pod.get("status") or {}
     if status.get("phase") == "Failed":
         reason = str(status.get("reason"))
         return f"{reason}: {status.get('message')}. {FINAL_POD.get(reason, '')}".rstrip()
+    failed_pulls = _count_failed_pulls(events)
     for container in _containers(pod):
-        if problem := _container_problem(container, log):
+        if problem := _container_problem(container, log, failed_pulls):
             return problem
-    grace_seconds = float("inf") if room_is_coming else unschedulable_seconds
-    return _scheduling_problem(pod, events, now, grace_seconds) or _volume_problem(pod, events, room_is_coming)
+    return _scheduling_problem(pod, events, wait) or _volume_problem(pod, events, wait)
 
 
 def summarise(pod: Mapping[str, Any]) -> str:

@@ -6,21 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import (
+    Wait,
     find_problem,
     is_alive,
     is_ready,
     summarise,
 )
 
-__all__ = ["RolloutState", "Snapshot", "evaluate_rollout"]
+__all__ = ["RolloutState", "Snapshot", "evaluate_rollout", "find_revision"]
 
 READY, WAITING, FAILED = "ready", "waiting", "failed"
+_QUOTA_WORDS = "exceeded quota"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class RolloutState:
     """``ready``, ``waiting`` or ``failed``, with one line for people and the reasons of a failure.
 
     ``pods`` are the names of the ready pods of the revision; ``failed_pods`` those whose log is worth reading.
+    ``room_is_made`` tells that pods of the slot are leaving.
     """
 
     state: str
@@ -46,11 +48,17 @@ class RolloutState:
     reasons: tuple[str, ...] = ()
     pods: tuple[str, ...] = ()
     failed_pods: tuple[str, ...] = ()
+    room_is_made: bool = False
 
 
 def _revision(item: Mapping[str, Any]) -> str | None:
     revision = (item["metadata"].get("labels") or {}).get(labels.REVISION)
     return str(revision) if revision is not None else None
+
+
+def find_revision(snapshot: Snapshot) -> str | None:
+    """Return the revision that the Deployment wants, or None where there is no Deployment."""
+    return _revision(snapshot.deployment["spec"]["template"]) if snapshot.deployment is not None else None
 
 
 def _created(pod: Mapping[str, Any]) -> str:
@@ -73,13 +81,18 @@ def _failed(summary: str, *reasons: str, pods: tuple[str, ...] = ()) -> RolloutS
     return RolloutState(FAILED, summary, reasons or (summary,), failed_pods=pods)
 
 
-def _refused(snapshot: Snapshot, revision: str) -> RolloutState | None:
-    """Return why no pod can be made: quota, Pod Security, admission; or why the roll-out has been given up."""
+def _refused(snapshot: Snapshot, revision: str, wait: Wait) -> RolloutState | None:
+    """Return why no pod can be made: quota, Pod Security, admission; or why the roll-out has been given up.
+
+    What leaving pods hold counts against a quota until they are gone; the ReplicaSet's controller tries again then.
+    """
     sets = [each for each in snapshot.replica_sets if _revision(each) == revision]
     deployment = snapshot.deployment or {}
     for item in (*sets, deployment):
         for condition in (item.get("status") or {}).get("conditions") or ():
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                if _QUOTA_WORDS in condition["message"] and wait.room_is_coming:
+                    continue
                 return _failed(
                     "pods are refused", f"pods are refused ({condition.get('reason')}): {condition['message']}"
                 )
@@ -88,22 +101,12 @@ def _refused(snapshot: Snapshot, revision: str) -> RolloutState | None:
     return None
 
 
-def _problems(
-    snapshot: Snapshot, pods: Sequence[Mapping[str, Any]], now: datetime, unschedulable_seconds: float
-) -> RolloutState | None:
-    room_is_coming = any(pod["metadata"].get("deletionTimestamp") for pod in snapshot.pods)
+def _problems(snapshot: Snapshot, pods: Sequence[Mapping[str, Any]], wait: Wait) -> RolloutState | None:
     found = {}
     for pod in pods:
         name = pod["metadata"]["name"]
         events = [event for event in snapshot.events if (event.get("involvedObject") or {}).get("name") == name]
-        problem = find_problem(
-            pod,
-            events,
-            snapshot.logs.get(name, ""),
-            now,
-            unschedulable_seconds=unschedulable_seconds,
-            room_is_coming=room_is_coming,
-        )
+        problem = find_problem(pod, events, snapshot.logs.get(name, ""), wait)
         if problem is not None:
             found[name] = f"pod {name}: {problem}"
     if not found:
@@ -111,10 +114,14 @@ def _problems(
     return _failed(f"{len(found)} of {len(pods)} pods cannot start", *found.values(), pods=tuple(found))
 
 
-def evaluate_rollout(
-    snapshot: Snapshot, revision: str | None, now: datetime, *, unschedulable_seconds: float
-) -> RolloutState:
+def evaluate_rollout(snapshot: Snapshot, revision: str | None, wait: Wait) -> RolloutState:
     """Judge a snapshot; ``revision`` None takes the one that the Deployment wants."""
+    leaving = any(pod["metadata"].get("deletionTimestamp") for pod in snapshot.pods)
+    state = _evaluate(snapshot, revision, replace(wait, room_seen_at=wait.now) if leaving else wait)
+    return replace(state, room_is_made=leaving)
+
+
+def _evaluate(snapshot: Snapshot, revision: str | None, wait: Wait) -> RolloutState:
     deployment = snapshot.deployment
     if deployment is None:
         return _failed("there is no such Deployment")
@@ -127,14 +134,13 @@ def evaluate_rollout(
     if int(status.get("observedGeneration") or 0) < int(deployment["metadata"].get("generation") or 0):
         return RolloutState(WAITING, "waiting for the Deployment's controller")
     pods = _find_pods(snapshot, str(wanted))
-    refused = _refused(snapshot, str(wanted)) or _problems(snapshot, pods, now, unschedulable_seconds)
+    refused = _refused(snapshot, str(wanted), wait) or _problems(snapshot, pods, wait)
     if refused is not None:
         return refused
     ready = tuple(sorted(pod["metadata"]["name"] for pod in pods if is_ready(pod)))
     old = [pod for pod in snapshot.pods if _revision(pod) != wanted and is_alive(pod)]
     states = sorted(f"{pod['metadata']['name']} {summarise(pod)}" for pod in pods if not is_ready(pod))
-    leaving = f", {len(old)} of older revisions" if old else ""
-    summary = f"{len(ready)}/{replicas} ready" + leaving + (": " + ", ".join(states) if states else "")
-    if len(ready) >= replicas and int(status.get("updatedReplicas") or 0) >= replicas and not old:
-        return RolloutState(READY, summary, pods=ready)
-    return RolloutState(WAITING, summary)
+    older = f", {len(old)} of older revisions" if old else ""
+    summary = f"{len(ready)}/{replicas} ready" + older + (": " + ", ".join(states) if states else "")
+    whole = len(ready) >= replicas and int(status.get("updatedReplicas") or 0) >= replicas and not old
+    return RolloutState(READY if whole else WAITING, summary, pods=ready)

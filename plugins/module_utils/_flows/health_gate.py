@@ -11,18 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import timezone
 from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import find_ended
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait, find_ended, parse_time
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, uses_tls
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
     RolloutState,
     Snapshot,
     evaluate_rollout,
+    find_revision,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
@@ -71,8 +72,10 @@ class _Gate:
         self.request, self.api, self.prober, self.clock = request, api, prober, clock
         resume = request.resume or {}
         self.seen = str(resume.get("summary", ""))
-        started = resume.get("started_at")
-        self.started = datetime.fromisoformat(str(started)) if started else clock.now()
+        self.started = parse_time(resume.get("started_at")) or clock.now()
+        self.ready = int(resume.get("ready", 0))
+        self.progressed = parse_time(resume.get("progressed_at")) or self.started
+        self.room_seen = parse_time(resume.get("room_seen_at"))
         self.slot = request.slot or str(resume.get("slot") or "") or self._stable_slot()
 
     def run(self) -> Outcome:
@@ -83,15 +86,23 @@ class _Gate:
                 return self._end(Verdict(Result.FAIL, self._with_logs(snapshot, state)), snapshot, state)
             if state.state == "ready":
                 return self._ask(snapshot, state)
-            limit = self._limit_seconds(snapshot)
-            if (self.clock.now() - self.started).total_seconds() > limit:
-                reason = f"not ready after {limit} s (timeout_seconds): {state.summary}"
-                return self._end(Verdict(Result.FAIL, (reason,)), snapshot, state)
+            if late := self._find_lateness(snapshot):
+                return self._end(Verdict(Result.FAIL, (f"{late}: {state.summary}",)), snapshot, state)
             sliced = self.request.slice_seconds
             if sliced is not None and (state.summary != self.seen or self.clock.monotonic() - begin > sliced):
-                waiting = {"summary": state.summary, "started_at": self.started.isoformat(), "slot": self.slot}
-                return Outcome(False, {"waiting": waiting, "verdict": Result.INCONCLUSIVE.value})
+                return Outcome(False, {"waiting": self._waiting(state), "verdict": Result.INCONCLUSIVE.value})
             self.clock.sleep(_POLL_SECONDS)
+
+    def _waiting(self, state: RolloutState) -> dict[str, Any]:
+        """Return what the next slice has to know."""
+        return {
+            "summary": state.summary,
+            "slot": self.slot,
+            "ready": self.ready,
+            "started_at": self.started.isoformat(),
+            "progressed_at": self.progressed.isoformat(),
+            "room_seen_at": self.room_seen.isoformat() if self.room_seen is not None else None,
+        }
 
     def _stable_slot(self) -> str:
         anchor = self.api.get("ConfigMap", self.request.namespace, anchor_name(self.request.name))
@@ -101,6 +112,15 @@ class _Gate:
         if self.request.timeout_seconds > 0:
             return self.request.timeout_seconds
         return int(((snapshot.deployment or {}).get("spec") or {}).get("progressDeadlineSeconds") or 600)
+
+    def _find_lateness(self, snapshot: Snapshot) -> str | None:
+        """Return which time is over; the Deployment's own deadline counts, as Kubernetes has it, from pod to pod."""
+        limit, now = self._limit_seconds(snapshot), self.clock.now()
+        if self.request.timeout_seconds > 0:
+            late = (now - self.started).total_seconds() > limit
+            return f"not ready after {limit} s (timeout_seconds)" if late else None
+        late = (now - self.progressed).total_seconds() > limit
+        return f"no further pod got ready within {limit} s (the Deployment's progressDeadlineSeconds)" if late else None
 
     def _look(self) -> tuple[Snapshot, RolloutState]:
         namespace = self.request.namespace
@@ -116,8 +136,13 @@ class _Gate:
         snapshot = Snapshot(deployments[0] if deployments else None, replica_sets, pods, events)
         snapshot = replace(snapshot, logs=self._logs(pods))
         now = self.clock.now().astimezone(timezone.utc)
-        seconds = self.request.unschedulable_seconds
-        return snapshot, evaluate_rollout(snapshot, self.request.revision, now, unschedulable_seconds=seconds)
+        wait = Wait(now, self.request.unschedulable_seconds, self.started, self.room_seen)
+        state = evaluate_rollout(snapshot, self.request.revision, wait)
+        if state.room_is_made:
+            self.room_seen = now
+        if len(state.pods) > self.ready:
+            self.ready, self.progressed = len(state.pods), now
+        return snapshot, state
 
     def _logs(self, pods: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         """Return the last words of what has ended with an error, by pod."""
@@ -184,10 +209,9 @@ class _Gate:
         )
         after, state_after = self._look()
         if verdict.result is Result.PASS and state_after.state != "ready":
-            reasons = (f"no longer ready after it was asked: {state_after.summary}", *state_after.reasons)
-            verdict = Verdict(Result.FAIL, reasons)
+            verdict = Verdict(Result.FAIL, (f"no longer ready after it was asked: {state_after.summary}",))
         if verdict.result is Result.FAIL:
-            verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after)[:5])
+            verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after))
         return self._end(verdict, after, state, observation)
 
     def _service(self, deployment: Mapping[str, Any]) -> dict[str, str] | None:
@@ -218,7 +242,7 @@ class _Gate:
             "reasons": list(verdict.reasons),
             "observed": {
                 "slot": self.slot,
-                "revision": self.request.revision,
+                "revision": self.request.revision or find_revision(snapshot),
                 "rollout": state.summary,
                 "pods": list(state.pods),
                 "targets": list((observation or {}).get("targets") or ()),

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import (
+    Wait,
     find_ended,
     is_alive,
     is_ready,
@@ -55,9 +56,9 @@ def deployment(replicas: int = 1, updated: int = 1, observed: int = 3, **status:
     }
 
 
-def look(*pods: Any, revision: str | None = "new", **more: Any) -> RolloutState:
+def look(*pods: Any, revision: str | None = "new", wait: Wait | None = None, **more: Any) -> RolloutState:
     snapshot = Snapshot(**{"deployment": deployment(), "pods": pods, **more})
-    return evaluate_rollout(snapshot, revision, NOW, unschedulable_seconds=2)
+    return evaluate_rollout(snapshot, revision, wait or Wait(NOW, 2))
 
 
 def waiting(reason: str, message: str = "words", **more: Any) -> dict[str, Any]:
@@ -235,6 +236,40 @@ def test_a_pod_without_a_node_is_waited_for_while_that_may_change() -> None:
     assert look(unscheduled("pod has unbound immediate PersistentVolumeClaims")).state == "waiting"
 
 
+def seconds_ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def test_room_that_was_just_made_is_given_time_to_be_taken() -> None:
+    full = unscheduled("1 Insufficient nvidia.com/gpu", since="2026-01-01T11:58:00Z")
+    assert look(full, pod("old", "old", leaving=True)).room_is_made
+    state = look(full, wait=Wait(NOW, 2, room_seen_at=seconds_ago(10)))
+    assert (state.state, state.room_is_made) == ("waiting", False)
+    assert look(full, wait=Wait(NOW, 2, room_seen_at=seconds_ago(20))).state == "failed"
+
+
+def test_an_event_from_before_the_wait_does_not_count_as_its_cause_may_be_cured() -> None:
+    creating = pod(containers=(waiting("ContainerCreating"),))
+    event = {"reason": "FailedMount", "message": 'secret "x" not found', "involvedObject": {"name": "a"}}
+    old, new = {**event, "lastTimestamp": EARLIER}, {**event, "series": {"lastObservedTime": "2026-01-01T12:00:08Z"}}
+    began = Wait(NOW, 2, began_at=seconds_ago(1.5))
+    assert look(creating, events=[old], wait=began).state == "waiting"
+    assert look(creating, events=[old, new], wait=began).state == "failed"
+    assert look(creating, events=[old], wait=Wait(NOW, 2, began_at=seconds_ago(60))).state == "failed"
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff"])
+def test_a_registry_that_does_not_answer_is_tried_again_and_given_up_after_the_third_time(reason: str) -> None:
+    pulling = pod(containers=(waiting(reason, "Back-off pulling image x: dial tcp: i/o timeout"),))
+
+    def failures(count: int) -> list[dict[str, Any]]:
+        failed = {"reason": "Failed", "message": 'Failed to pull image "x": i/o timeout', "count": count}
+        return [{**failed, "involvedObject": {"name": "a"}}]
+
+    assert look(pulling).state == look(pulling, events=failures(2)).state == "waiting"
+    assert "i/o timeout" in look(pulling, events=failures(3)).reasons[0]
+
+
 def test_a_mount_that_cannot_succeed_fails_and_another_is_waited_for() -> None:
     creating = pod(containers=(waiting("ContainerCreating"),))
 
@@ -252,6 +287,10 @@ def test_pods_that_may_not_be_made_fail_with_the_reason() -> None:
     old = {"metadata": {"labels": {labels.REVISION: "old"}}, "status": {"conditions": [condition]}}
     assert look(replica_sets=[replica_set]).reasons == ("pods are refused (FailedCreate): exceeded quota",)
     assert look(replica_sets=[old]).state == "waiting"
+    # The quota counts what leaves until it is gone.
+    assert look(pod("old", "old", leaving=True), replica_sets=[replica_set]).state == "waiting"
+    condition["message"] = "violates PodSecurity"
+    assert look(pod("old", "old", leaving=True), replica_sets=[replica_set]).state == "failed"
 
 
 def test_a_rollout_that_kubernetes_gave_up_fails() -> None:

@@ -163,6 +163,55 @@ def test_in_slices_it_returns_at_every_change_of_state_and_goes_on_where_it_was(
     assert {summary for _moment, summary in seen} == {"0/1 ready: a started"}
 
 
+def roll(release: Release, *moments: float) -> None:
+    """Let pods become ready at the given seconds, one after the other."""
+    names = [f"p{number}" for number in range(len(moments))]
+    for name, moment in zip(names, moments):
+        release.put_pod(name)
+        release.clock.at(moment, lambda name=name: release.make_ready(name))
+
+
+@pytest.mark.parametrize("slice_seconds", [None, 20])
+def test_the_deployments_deadline_begins_anew_with_every_pod_that_gets_ready(slice_seconds):
+    release = Release({"replicas": 3})
+    release.deployment["spec"]["progressDeadlineSeconds"] = 100
+    roll(release, 90, 180, 270)
+    result = release.gate(slice_seconds=slice_seconds).result
+    while "waiting" in result:
+        result = release.gate(slice_seconds=slice_seconds, resume=json.loads(json.dumps(result["waiting"]))).result
+    assert result["verdict"] == "pass"
+    assert 270 <= release.clock.seconds < 272
+
+
+def test_a_roll_out_that_stops_is_given_up_after_the_deployments_deadline():
+    release = Release({"replicas": 2})
+    release.deployment["spec"]["progressDeadlineSeconds"] = 100
+    roll(release, 90, 300)
+    words = "no further pod got ready within 100 s (the Deployment's progressDeadlineSeconds): 1/2 ready"
+    assert words in release.gate().failure
+    assert 190 <= release.clock.seconds < 192
+
+
+def test_the_users_own_time_is_for_the_whole_roll_out():
+    release = Release({"replicas": 2})
+    roll(release, 90, 180)
+    assert "not ready after 100 s (timeout_seconds): 1/2 ready" in release.gate(timeout_seconds=100).failure
+
+
+def test_a_pod_without_a_node_is_waited_for_just_after_another_has_left(release):
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": GPUS}
+    condition["lastTransitionTime"] = EARLIER
+    release.put_pod("new", phase="Pending", containerStatuses=[], conditions=[condition])
+    release.put_ready_pod("old")
+    release.cluster.find("Pod", "llm", "old")["metadata"]["deletionTimestamp"] = EARLIER
+    release.clock.at(30, lambda: release.cluster.objects.pop(("Pod", "llm", "old")))
+    release.clock.at(40, lambda: release.put_ready_pod("new"))
+    result = release.gate(slice_seconds=7).result
+    while "waiting" in result:
+        result = release.gate(slice_seconds=7, resume=json.loads(json.dumps(result["waiting"]))).result
+    assert result["verdict"] == "pass"
+
+
 def test_pods_of_another_revision_do_not_satisfy_it(release):
     release.put_ready_pod("old")
     release.cluster.find("Pod", "llm", "old")["metadata"]["labels"]["llmops.dev/revision"] = "another"
