@@ -44,7 +44,10 @@ options:
     choices: [cluster, controller]
     default: cluster
   url:
-    description: Ask this address (such as V(https://llm.example.com)) in place of the slot's Service.
+    description:
+      - Ask this address (such as V(https://example.com/llm)) in place of the slot's Service.
+      - Its certificate must be valid for it where the gate runs (E(SSL_CERT_FILE) names authorities of your own).
+        Services and pods are asked by address, which certificates do not name.
     type: str
   python:
     description: The Python interpreter in the engine's image, for O(run_from=cluster).

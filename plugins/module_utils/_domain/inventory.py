@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, find_http_port
 
 __all__ = ["describe_slot", "render_table"]
 
@@ -29,8 +30,6 @@ def describe_slot(deployment: Mapping[str, Any], anchor: Mapping[str, Any] | Non
     """Return one slot of a release from its Deployment and the release's anchor."""
     metadata, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status") or {}
     marks, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    engine = next(each for each in spec["template"]["spec"]["containers"] if each["name"] == "engine")
-    port = next(each["containerPort"] for each in engine["ports"] if each["name"] == "http")
     name, namespace = marks.get(labels.INSTANCE, ""), metadata["namespace"]
     stable = ((anchor or {}).get("data") or {}).get("stable_slot", labels.SLOTS[0])
     return {
@@ -42,10 +41,10 @@ def describe_slot(deployment: Mapping[str, Any], anchor: Mapping[str, Any] | Non
         "replicas": int(spec.get("replicas", 1)),
         "updated_replicas": int(status.get("updatedReplicas") or 0),
         "ready_replicas": int(status.get("readyReplicas") or 0),
-        "image": engine["image"],
+        "image": find_engine(deployment)["image"],
         "engine_version": marks.get(labels.VERSION, ""),
         "served_name": notes.get(labels.SERVED_NAME, name),
-        "service": f"{name}.{namespace}.svc:{port}",
+        "service": f"{name}.{namespace}.svc:{find_http_port(deployment)}",
         "created": metadata.get("creationTimestamp", ""),
     }
 

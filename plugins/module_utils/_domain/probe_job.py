@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 
-__all__ = ["JOB_SECONDS_MAX", "find_engine", "render_probe_job", "uses_tls"]
+__all__ = ["find_engine", "find_http_port", "job_seconds_max", "render_probe_job", "uses_tls"]
 
-JOB_SECONDS_MAX = 300
+# Scheduling, pulling an image that the node may lack, and Python's start.
+_JOB_START_SECONDS = 120
+# To each address: the model's name, one question that finds the endpoint and two that are judged; the rest is quick.
+_QUESTIONS = 4
+# A warm-up question asks for a few tokens; one that takes the whole time-out ends the probe anyway.
+_WARMUP_SECONDS = 2
 _JOB_SECONDS_KEPT = 60
 _API_KEY = "VLLM_API_KEY"
 
@@ -26,10 +32,21 @@ def find_engine(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
     return engine
 
 
+def find_http_port(deployment: Mapping[str, Any]) -> int:
+    """Return the port that the engine listens on."""
+    return int(next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http"))
+
+
 def uses_tls(deployment: Mapping[str, Any]) -> bool:
     """Whether the engine speaks HTTPS."""
     probe = find_engine(deployment).get("readinessProbe") or {}
     return bool((probe.get("httpGet") or {}).get("scheme") == "HTTPS")
+
+
+def job_seconds_max(request: Mapping[str, Any]) -> int:
+    """Return how long a Job may take that asks every target of a request, in seconds."""
+    each = _QUESTIONS * float(request["timeout_seconds"]) + _WARMUP_SECONDS * int(request["warmup_requests"])
+    return _JOB_START_SECONDS + math.ceil(len(request["targets"]) * each)
 
 
 def render_probe_job(
@@ -87,7 +104,7 @@ def render_probe_job(
         "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": JOB_SECONDS_MAX,
+            "activeDeadlineSeconds": job_seconds_max(request),
             "ttlSecondsAfterFinished": _JOB_SECONDS_KEPT,
             "template": {"metadata": {"labels": marks}, "spec": spec},
         },

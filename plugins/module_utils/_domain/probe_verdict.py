@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_args import parse_version
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict, worst
 
 __all__ = ["evaluate_probe"]
@@ -58,10 +59,8 @@ def _judge_target(target: Mapping[str, Any], model: str, version: str | None, *,
     if model not in models:
         listed = ", ".join(models) or "none"
         yield Verdict(Result.FAIL, (f"{name}: /v1/models does not list {model!r}; it lists {listed}",))
-    if is_pod and version is not None and target.get("version") is None:
-        yield Verdict(Result.INCONCLUSIVE, (f"{name}: /version does not say which engine this is",))
-    elif is_pod and version is not None and not _same_version(str(target["version"]), version):
-        yield Verdict(Result.FAIL, (f"{name}: runs vLLM {target['version']}, engine.version says {version}",))
+    if is_pod and version is not None:
+        yield _judge_version(name, target.get("version"), version)
     answers: Sequence[Mapping[str, Any]] = target.get("answers") or ()
     if len(answers) < 2:
         yield Verdict(Result.INCONCLUSIVE, (f"{name}: {len(answers)} of 2 answers were observed",))
@@ -77,8 +76,15 @@ def _judge_target(target: Mapping[str, Any], model: str, version: str | None, *,
     yield Verdict(Result.PASS)
 
 
-def _same_version(running: str, wanted: str) -> bool:
-    return running.split("+")[0].split(".post")[0] == wanted
+def _judge_version(name: str, running: Any, wanted: str) -> Verdict:
+    """Compare as far as ``engine.version`` is kept: major, minor, patch; vendors' builds add words of their own."""
+    try:
+        same = parse_version(str(running).partition("+")[0]) == parse_version(wanted)
+    except ValueError:
+        return Verdict(Result.INCONCLUSIVE, (f"{name}: /version does not say which engine this is, but {running!r}",))
+    if same:
+        return Verdict(Result.PASS)
+    return Verdict(Result.FAIL, (f"{name}: runs vLLM {running}, engine.version says {wanted}",))
 
 
 def evaluate_probe(

@@ -14,8 +14,8 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import find_waiting_problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
-    JOB_SECONDS_MAX,
     find_engine,
+    job_seconds_max,
     render_probe_job,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
@@ -68,12 +68,12 @@ class ClusterProber:
         made = self._api.create(job)
         namespace = made["metadata"]["namespace"]
         try:
-            pod = self._wait(namespace, name)
+            pod = self._wait(namespace, name, job_seconds_max(request))
             return self._read(namespace, pod)
         finally:
             self._api.delete("Job", namespace, name, made["metadata"]["uid"])
 
-    def _wait(self, namespace: str, name: str) -> Mapping[str, Any]:
+    def _wait(self, namespace: str, name: str, seconds_max: int) -> Mapping[str, Any]:
         begin = self._clock.monotonic()
         while True:
             pods = self._api.list_objects("Pod", namespace, f"batch.kubernetes.io/job-name={name}")
@@ -82,7 +82,7 @@ class ClusterProber:
                 if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
                     return pod
                 self._check(pod, namespace, name, waited)
-            if waited > JOB_SECONDS_MAX or (not pods and waited > _UNSCHEDULED_SECONDS_MAX):
+            if waited > seconds_max or (not pods and waited > _UNSCHEDULED_SECONDS_MAX):
                 raise ClusterError(
                     f"Job {namespace}/{name} on {self._api.cluster} did not end within {waited:.0f} s "
                     f"({'it has no pod: see its events' if not pods else 'its pod still runs'}); nothing was asked"

@@ -40,17 +40,22 @@ ANSWER_ERRORS = (
 COUNTERS = ("vllm:generation_tokens_total", "vllm:iteration_tokens_total_count")
 
 
-def _connection(url: str, timeout_seconds: float) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
+def _connection(target: dict[str, Any], timeout_seconds: float) -> http.client.HTTPConnection:
+    parts = urlsplit(target["url"])
     host, port = parts.hostname or "", parts.port
-    if parts.scheme == "https":
-        # Pods are asked by their addresses, which no certificate names; the address comes from the API server.
-        context = ssl._create_unverified_context()  # noqa: S323, SLF001
-        return http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
-    return http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=timeout_seconds)
+    context = ssl.create_default_context()
+    if not target.get("verify"):
+        # Services and pods are asked by their addresses, which no certificate names; the API server has told them.
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=timeout_seconds, context=context)
 
 
-def _request(url: str, method: str, path: str, body: Any, api_key: str, timeout_seconds: float) -> tuple[int, bytes]:
+def _request(
+    target: dict[str, Any], method: str, path: str, body: Any, api_key: str, timeout_seconds: float
+) -> tuple[int, bytes]:
     headers = {"Accept": "application/json, text/plain", "Connection": "close"}
     data = None
     if body is not None:
@@ -58,10 +63,10 @@ def _request(url: str, method: str, path: str, body: Any, api_key: str, timeout_
         headers["Content-Type"] = "application/json"
     if api_key:
         headers["Authorization"] = "Bearer " + api_key
-    connection = _connection(url, timeout_seconds)
+    connection = _connection(target, timeout_seconds)
     try:
         end = time.monotonic() + timeout_seconds
-        connection.request(method, path, body=data, headers=headers)
+        connection.request(method, urlsplit(target["url"]).path.rstrip("/") + path, body=data, headers=headers)
         answer = connection.getresponse()
         return answer.status, _read(answer, end, timeout_seconds)
     finally:
@@ -83,13 +88,13 @@ def _read(answer: http.client.HTTPResponse, end: float, timeout_seconds: float) 
 
 
 def _patient_request(
-    url: str, method: str, path: str, body: Any, api_key: str, timeout_seconds: float
+    target: dict[str, Any], method: str, path: str, body: Any, api_key: str, timeout_seconds: float
 ) -> tuple[int, bytes]:
     """Send a request, again while no connection comes about and for CONNECT_SECONDS_MAX at most."""
     end = time.monotonic() + CONNECT_SECONDS_MAX
     while True:
         try:
-            return _request(url, method, path, body, api_key, timeout_seconds)
+            return _request(target, method, path, body, api_key, timeout_seconds)
         except OSError as error:
             if error.errno not in NOT_REACHED or time.monotonic() > end:
                 raise
@@ -117,12 +122,12 @@ def _body(model: str, chat: bool, tokens: int) -> dict[str, Any]:
     return {"prompt": QUESTION, **common}
 
 
-def _ask(url: str, request: dict[str, Any], api_key: str, chat: bool) -> dict[str, Any]:
+def _ask(target: dict[str, Any], request: dict[str, Any], api_key: str, chat: bool) -> dict[str, Any]:
     """Return one answer: status, model, finish reason, token count, text and seconds; or an error."""
     path = "/v1/chat/completions" if chat else "/v1/completions"
     body = _body(request["model"], chat, int(request["max_tokens"]))
     begin = time.monotonic()
-    status, content = _patient_request(url, "POST", path, body, api_key, float(request["timeout_seconds"]))
+    status, content = _patient_request(target, "POST", path, body, api_key, float(request["timeout_seconds"]))
     seconds = round(time.monotonic() - begin, 3)
     if status != 200:
         return {"status": status, "seconds": seconds, "error": content[:300].decode("utf-8", "replace")}
@@ -139,40 +144,43 @@ def _ask(url: str, request: dict[str, Any], api_key: str, chat: bool) -> dict[st
     }
 
 
-def _warm_up(url: str, request: dict[str, Any], api_key: str, chat: bool) -> int:
+def _warm_up(target: dict[str, Any], request: dict[str, Any], api_key: str, chat: bool) -> int:
     done = 0
     for _number in range(int(request["warmup_requests"])):
-        done += _ask(url, request, api_key, chat)["status"] == 200
+        done += _ask(target, request, api_key, chat)["status"] == 200
     return done
 
 
-def probe_target(target: dict[str, str], request: dict[str, Any], api_key: str) -> dict[str, Any]:
-    """Return what one address answers: model ids, version, two answers to one question, counters before and after."""
-    url, timeout = target["url"], float(request["timeout_seconds"])
+def probe_target(target: dict[str, Any], request: dict[str, Any], api_key: str) -> dict[str, Any]:
+    """Return what one address answers: model ids, version, two answers to one question, counters before and after.
+
+    ``target`` has a name and a url, and ``verify`` where the server's certificate must be the url's.
+    """
+    timeout = float(request["timeout_seconds"])
     seen: dict[str, Any] = {"name": target["name"], "answers": []}
     try:
-        status, content = _patient_request(url, "GET", "/v1/models", None, api_key, timeout)
+        status, content = _patient_request(target, "GET", "/v1/models", None, api_key, timeout)
         if status != 200:
             seen["error"] = f"GET /v1/models: HTTP {status}"
             return seen
         seen["models"] = _read_models(content)
-        status, content = _request(url, "GET", "/version", None, api_key, timeout)
+        status, content = _request(target, "GET", "/version", None, api_key, timeout)
         seen["version"] = json.loads(content).get("version") if status == 200 else None
-        seen["counters_before"] = _counters(url, timeout)
-        first = _ask(url, request, api_key, True)
+        seen["counters_before"] = _counters(target, timeout)
+        first = _ask(target, request, api_key, True)
         # 400: the model has no chat template; 404: the server has no chat endpoint.
         chat = first["status"] not in (400, 404)
         seen["endpoint"] = "chat/completions" if chat else "completions"
-        seen["warmed_up"] = _warm_up(url, request, api_key, chat)
-        seen["answers"] = [_ask(url, request, api_key, chat), _ask(url, request, api_key, chat)]
-        seen["counters_after"] = _counters(url, timeout)
+        seen["warmed_up"] = _warm_up(target, request, api_key, chat)
+        seen["answers"] = [_ask(target, request, api_key, chat), _ask(target, request, api_key, chat)]
+        seen["counters_after"] = _counters(target, timeout)
     except ANSWER_ERRORS as error:
         seen["error"] = f"{type(error).__name__}: {str(error)[:300]}"
     return seen
 
 
-def _counters(url: str, timeout_seconds: float) -> dict[str, float] | None:
-    status, content = _request(url, "GET", "/metrics", None, "", timeout_seconds)
+def _counters(target: dict[str, Any], timeout_seconds: float) -> dict[str, float] | None:
+    status, content = _request(target, "GET", "/metrics", None, "", timeout_seconds)
     return _read_counters(content.decode("utf-8", "replace")) if status == 200 else None
 
 

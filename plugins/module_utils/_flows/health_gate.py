@@ -17,7 +17,11 @@ from typing import Any, Protocol
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait, find_ended, parse_time
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, uses_tls
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
+    find_engine,
+    find_http_port,
+    uses_tls,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
     RolloutState,
@@ -214,10 +218,10 @@ class _Gate:
             verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after))
         return self._end(verdict, after, state, observation)
 
-    def _service(self, deployment: Mapping[str, Any]) -> dict[str, str] | None:
+    def _service(self, deployment: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return the address that clients use: the given one, or the slot's Service; None when that is not there."""
         if self.request.url is not None:
-            return {"name": f"url {self.request.url}", "url": self.request.url}
+            return {"name": f"url {self.request.url}", "url": self.request.url, "verify": True}
         name = f"{self.request.name}-{self.slot}"
         service = self.api.get("Service", self.request.namespace, name)
         if service is None:
@@ -263,13 +267,14 @@ class _Gate:
             failure = f"The health gate of {place} on {self.api.cluster} {word} after {seconds:.0f} s: " + "; ".join(
                 verdict.reasons
             )
-        return Outcome(False, result, failure=failure)
+        plain = [each["name"] for each in result["observed"]["targets"] if each.get("endpoint") == "completions"]
+        warnings = [f"{name} refuses chat (no chat template?) and was asked for plain completions" for name in plain]
+        return Outcome(False, result, warnings=warnings, failure=failure)
 
 
 def _url(deployment: Mapping[str, Any], address: str) -> str:
     scheme = "https" if uses_tls(deployment) else "http"
-    port = next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http")
-    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}"
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{find_http_port(deployment)}"
 
 
 def _count_free(

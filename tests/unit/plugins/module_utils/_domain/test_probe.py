@@ -27,6 +27,9 @@ POD: dict[str, Any] = {
 SERVICE = {**POD, "name": "service chat", "counters_after": None}
 
 
+QUESTIONS = {"targets": [{}, {}], "timeout_seconds": 60.0, "warmup_requests": 30}
+
+
 def judge(*targets: dict[str, Any], version: str | None = "0.18.0") -> Verdict:
     observation = {"targets": list(targets)}
     return evaluate_probe(observation, model="chat", version=version, services=["service chat"], pods=["pod a"])
@@ -39,6 +42,8 @@ def pod(**change: Any) -> dict[str, Any]:
 def test_a_server_that_answers_completely_passes() -> None:
     assert judge(SERVICE, POD).result.value == "pass"
     assert judge(SERVICE, pod(version="0.18.0+cu130")).result.value == "pass"
+    assert judge(SERVICE, pod(version="0.18.0rc1.dev3+g1234")).result.value == "pass"
+    assert judge(SERVICE, pod(version="0.10.1.1"), version="0.10.1").result.value == "pass"
     assert judge(SERVICE, pod(version=None), version=None).result.value == "pass"
 
 
@@ -49,7 +54,8 @@ def test_a_server_that_answers_completely_passes() -> None:
         (pod(models=["other"]), "fail", "/v1/models does not list 'chat'; it lists other"),
         (pod(models=[]), "fail", "it lists none"),
         (pod(version="0.17.0"), "fail", "runs vLLM 0.17.0, engine.version says 0.18.0"),
-        (pod(version=None), "inconclusive", "/version does not say which engine this is"),
+        (pod(version=None), "inconclusive", "/version does not say which engine this is, but None"),
+        (pod(version="nightly"), "inconclusive", "/version does not say which engine this is, but 'nightly'"),
         (pod(answers=[ANSWER]), "inconclusive", "1 of 2 answers were observed"),
         (pod(answers=[{"status": 500, "error": "boom"}] * 2), "fail", "answered with HTTP 500: boom"),
         (pod(answers=[{**ANSWER, "model": "x"}] * 2), "fail", "comes from model 'x', expected 'chat'"),
@@ -79,7 +85,7 @@ def test_an_empty_observation_never_passes() -> None:
 
 def job(change: dict[str, Any]) -> dict[str, Any]:
     deployment = render_objects(server(change), DRAIN_TEXT)[-1]
-    return render_probe_job(deployment, "chat-blue-probe-1", {"targets": []}, "print()", "python3")
+    return render_probe_job(deployment, "chat-blue-probe-1", QUESTIONS, "print()", "python3")
 
 
 def test_the_job_takes_image_identity_and_security_of_the_server_and_no_gpu() -> None:
@@ -94,6 +100,10 @@ def test_the_job_takes_image_identity_and_security_of_the_server_and_no_gpu() ->
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
     assert spec["tolerations"]
     assert rendered["spec"]["backoffLimit"] == 0
+
+
+def test_the_job_has_time_for_every_question_to_every_address() -> None:
+    assert job({})["spec"]["activeDeadlineSeconds"] == 120 + 2 * (4 * 60 + 30 * 2)
 
 
 def test_the_job_is_never_reached_by_the_services() -> None:

@@ -164,7 +164,7 @@ def test_a_job_that_gets_no_pod_is_given_up_with_where_to_look(yard):
 
 def test_a_pod_that_does_not_end_is_given_up_after_the_jobs_own_limit(yard):
     yard.clock.at(1, lambda: yard.show_pod(phase="Running"))
-    assert "did not end within 300 s (its pod still runs); nothing was asked" in yard.fails()
+    assert "did not end within 120 s (its pod still runs); nothing was asked" in yard.fails()
 
 
 def test_a_job_that_may_not_be_made_leaves_nothing_behind(yard):

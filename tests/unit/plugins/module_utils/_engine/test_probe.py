@@ -187,6 +187,27 @@ def test_a_server_with_a_certificate_that_nobody_knows_is_asked(tmp_path):
         assert judge(ask(engine.port, scheme="https")).result is Result.PASS
 
 
+def test_an_address_of_the_users_must_have_the_certificate_that_it_names(tmp_path, monkeypatch):
+    certificate, key = make_certificate(tmp_path, "engine")
+    with run_standin(tmp_path, "--ssl-certfile", str(certificate), "--ssl-keyfile", str(key)) as engine:
+        request = request_to(engine.port, scheme="https")
+        request["targets"][0]["verify"] = True
+        (unknown,) = probe.probe(request, "")["targets"]
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        (known,) = probe.probe(request, "")["targets"]
+    assert "certificate verify failed" in unknown["error"]
+    assert judge(known).result is Result.PASS
+
+
+def test_an_address_below_a_path_is_asked_there():
+    pages = {f"/llm{path}": page for path, page in HEALTHY.items()}
+    with serving(canned(pages)) as port:
+        request = request_to(port)
+        request["targets"][0]["url"] += "/llm/"
+        (seen,) = probe.probe(request, "")["targets"]
+    assert seen["models"] == ["tiny"]
+
+
 def test_the_script_runs_alone_and_prints_its_observation_behind_the_mark(engine):
     env = {"LLMOPS_PROBE": json.dumps(request_to(engine.port)), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-I", "-c", SCRIPT.read_text(encoding="utf-8")]

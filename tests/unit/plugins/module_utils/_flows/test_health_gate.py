@@ -124,8 +124,23 @@ def test_a_url_takes_the_place_of_the_service(release):
     release.put_ready_pod("a")
     prober = Answering()
     release.gate(prober, url="https://llm.example.com", served_name="other", warmup_requests=1)
-    assert prober.asked[0]["targets"][0] == {"name": "url https://llm.example.com", "url": "https://llm.example.com"}
+    address = "https://llm.example.com"
+    assert prober.asked[0]["targets"][0] == {"name": f"url {address}", "url": address, "verify": True}
     assert (prober.asked[0]["model"], prober.asked[0]["warmup_requests"]) == ("other", 1)
+
+
+def test_a_model_that_is_asked_for_plain_completions_passes_with_a_warning(release):
+    release.put_ready_pod("a")
+    outcome = release.gate(Answering(endpoint="completions"))
+    assert outcome.result["verdict"] == "pass"
+    assert "pod a refuses chat (no chat template?) and was asked for plain completions" in outcome.warnings
+    assert release.gate(Answering(endpoint="chat/completions")).warnings == []
+
+
+def test_the_verdict_says_which_revision_was_judged(release):
+    release.put_ready_pod("a")
+    revision = release.gate().result["observed"]["revision"]
+    assert revision == release.deployment["metadata"]["labels"]["llmops.dev/revision"]
 
 
 def test_a_release_with_tls_is_asked_by_https_on_its_port(release):
