@@ -55,6 +55,12 @@ def test_deploy_is_predicted_made_once_and_then_left_alone(
     assert cluster.restarts(place) == restarts
     assert audit.writes(mark, place) == []
 
+    asked = project.run(
+        "deploy.yml", "--tags", "model_server_verify", "-e", "model_server_gate_run_from=controller"
+    ).ok()
+    assert "Ensure the releases are present" not in asked.stdout
+    assert "Wait until the releases answer" in asked.stdout
+
 
 def test_a_planted_secret_shows_nowhere(place: str, cluster: Cluster, make_project: MakeProject) -> None:
     planted = "planted-secret-7f3a91"

@@ -1,0 +1,53 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fleet of ``inventories/example`` as somebody meets it who has a cluster, and nothing of the local one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from kubernetes.config import list_kube_config_contexts
+
+from tests.e2e.releases import Places
+from tests.support.cluster import AuditLog, Cluster
+from tests.support.playbooks import ROOT, Project
+
+
+def aim(way: str, cluster: Cluster, places: Places) -> Mapping[str, str]:
+    """Return the variables that name the cluster: a kubeconfig with a context, or what AWX's credential sets."""
+    if way == "kubeconfig":
+        _all, context = list_kube_config_contexts(str(places.kubeconfig))
+        return {"K8S_AUTH_KUBECONFIG": str(places.kubeconfig), "K8S_AUTH_CONTEXT": context["name"]}
+    found = cluster.configuration
+    return {
+        "K8S_AUTH_HOST": cluster.server,
+        "K8S_AUTH_SSL_CA_CERT": found.ssl_ca_cert,
+        "K8S_AUTH_CERT_FILE": found.cert_file,
+        "K8S_AUTH_KEY_FILE": found.key_file,
+    }
+
+
+@pytest.mark.parametrize("way", ["kubeconfig", "host"])
+def test_the_example_is_aimed_by_variables_alone_and_check_mode_writes_nothing(
+    way: str, cluster: Cluster, places: Places, audit: AuditLog, tmp_path: Path
+) -> None:
+    clean = Project(tmp_path / "unused", places.kubeconfig, []).environment()
+    program = str(Path(sys.executable).parent / "ansible-playbook")
+    mark = audit.mark()
+    done = subprocess.run(
+        [program, "-i", "inventories/example", "deploy.yml", "--limit", "staging-1", "--check"],
+        env={**clean, **aim(way, cluster, places)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "changed=1" in done.stdout
+    assert audit.writes(mark, "llm") == []
