@@ -22,10 +22,12 @@ from tests.e2e.releases import Places, standin, standin_configmap, vllm
 from tests.support.cluster import Cluster
 from tests.support.playbooks import run_module
 
-TIMEOUT_SECONDS = 120
-SECONDS_MAX = 15
+# The pods of this file start all at once, which a busy machine may need a minute for; early is what comes long before
+# the time-out. How early on a quiet machine is what `benchmarks/gate.py` measures.
+TIMEOUT_SECONDS = 300
+SECONDS_MAX = 100
 # From the moment that the API server shows a fault until the verdict.
-NOTICE_SECONDS_MAX = 3
+NOTICE_SECONDS_MAX = 6
 ENGINE = "/spec/containers/0"
 
 
@@ -64,16 +66,6 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         {},
         ("CreateContainerConfigError", 'secret "absent" not found'),
     ),
-    "volume": (
-        patch(
-            **{
-                "/spec/volumes/-": {"name": "more", "configMap": {"name": "absent"}},
-                f"{ENGINE}/volumeMounts/-": {"name": "more", "mountPath": "/more"},
-            }
-        ),
-        {},
-        ("FailedMount", 'configmap "absent" not found'),
-    ),
     "account": (
         patch(**{"/spec/serviceAccountName": "absent"}),
         {},
@@ -90,6 +82,12 @@ BROKEN: dict[str, tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]] = {
         ("CrashLoopBackOff", "exit code 1", "last log lines", "Engine core initialization failed"),
     ),
 }
+MISSING_VOLUME = patch(
+    **{
+        "/spec/volumes/-": {"name": "more", "configMap": {"name": "missing"}},
+        f"{ENGINE}/volumeMounts/-": {"name": "more", "mountPath": "/more"},
+    }
+)
 # Settings of stand-ins that get ready (their /health is 200) and yet do not serve, and the words of the verdict.
 LYING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "frozen": ({"frozen": True}, ("timed out",)),
@@ -178,6 +176,18 @@ def test_a_pod_that_cannot_start_fails_early_in_its_own_words(name: str, yard: Y
     assert_failed(result, BROKEN[name][2])
     assert seconds < SECONDS_MAX
     assert result["limits"]["timeout_seconds"] == TIMEOUT_SECONDS
+
+
+def test_a_volume_that_is_missing_fails_early_and_its_cure_is_not_judged_by_old_events(
+    yard: Yard, cluster: Cluster
+) -> None:
+    yard.deploy(standin("volume", yard.namespace, **MISSING_VOLUME))
+    result, seconds = yard.gate("volume")
+    assert_failed(result, ("FailedMount", 'configmap "missing" not found'))
+    assert seconds < SECONDS_MAX
+    meta = {"name": "missing", "namespace": yard.namespace}
+    cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"key": "value"}})
+    assert yard.gate("volume")[0]["verdict"] == "pass"
 
 
 def test_a_release_that_is_not_there_fails_with_words(yard: Yard) -> None:
