@@ -106,6 +106,11 @@ model_servers:
       type: str
       returned: always
       sample: chat.llm.svc:8000
+    address:
+      description: Cluster address and port of the clients' Service; null where Services may not be listed.
+      type: str
+      returned: always
+      sample: 10.96.12.7:8000
     created:
       description: When the Deployment was made.
       type: str

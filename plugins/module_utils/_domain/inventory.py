@@ -26,12 +26,15 @@ _COLUMNS = (
 )
 
 
-def describe_slot(deployment: Mapping[str, Any], anchor: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return one slot of a release from its Deployment and the release's anchor."""
+def describe_slot(
+    deployment: Mapping[str, Any], anchor: Mapping[str, Any] | None, service: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return one slot of a release from its Deployment, the release's anchor and the clients' Service."""
     metadata, spec, status = deployment["metadata"], deployment["spec"], deployment.get("status") or {}
     marks, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
     name, namespace = marks.get(labels.INSTANCE, ""), metadata["namespace"]
     stable = ((anchor or {}).get("data") or {}).get("stable_slot", labels.SLOTS[0])
+    port, address = find_http_port(deployment), ((service or {}).get("spec") or {}).get("clusterIP")
     return {
         "name": name,
         "namespace": namespace,
@@ -44,7 +47,8 @@ def describe_slot(deployment: Mapping[str, Any], anchor: Mapping[str, Any] | Non
         "image": find_engine(deployment)["image"],
         "engine_version": marks.get(labels.VERSION, ""),
         "served_name": notes.get(labels.SERVED_NAME, name),
-        "service": f"{name}.{namespace}.svc:{find_http_port(deployment)}",
+        "service": f"{name}.{namespace}.svc:{port}",
+        "address": f"{f'[{address}]' if ':' in address else address}:{port}" if address else None,
         "created": metadata.get("creationTimestamp", ""),
     }
 

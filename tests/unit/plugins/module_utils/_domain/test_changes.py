@@ -212,9 +212,12 @@ def test_the_worst_verdict_counts_and_nothing_is_inconclusive() -> None:
 def test_a_slot_is_described_from_its_objects() -> None:
     deployment = render_objects(server({"replicas": 2}), DRAIN_TEXT)[-1]
     deployment["status"] = {"readyReplicas": 1, "updatedReplicas": 2}
-    slot = describe_slot(deployment, {"data": {"stable_slot": "green"}})
+    slot = describe_slot(deployment, {"data": {"stable_slot": "green"}}, {"spec": {"clusterIP": "10.96.0.7"}})
     assert (slot["name"], slot["slot"], slot["stable"], slot["ready_replicas"]) == ("chat", "blue", False, 1)
-    assert describe_slot(deployment, None)["stable"] is True
+    assert slot["address"] == "10.96.0.7:8000"
+    assert describe_slot(deployment, None, {"spec": {"clusterIP": "fd00::7"}})["address"] == "[fd00::7]:8000"
+    alone = describe_slot(deployment, None, None)
+    assert (alone["stable"], alone["address"]) == (True, None)
     head, row = render_table([slot])
     assert head.split()[:5] == ["NAMESPACE", "RELEASE", "SLOT", "STABLE", "READY"]
     assert row.split()[:5] == ["llm", "chat", "blue", "no", "1/2"]

@@ -16,7 +16,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_ser
     remove,
     render,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server_info import inspect_releases
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 
 from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, written
@@ -355,23 +354,3 @@ def test_rendering_needs_no_cluster_and_returns_what_a_deploy_applies(cluster):
     assert not outcome.changed
     deploy(request(), cluster)
     assert {f"{each['kind']} {each['metadata']['name']}" for each in release["manifests"]} == cluster.names()
-
-
-def test_releases_are_found_with_their_slots_by_their_labels_alone(cluster):
-    deploy(request({"replicas": 2}, {"name": "other"}), cluster)
-    cluster.find("Deployment", "llm", "chat-blue")["status"] = {"readyReplicas": 1, "updatedReplicas": 2}
-    outcome = inspect_releases([], cluster)
-    first, second = outcome.result["model_servers"]
-    assert (first["name"], first["slot"], first["stable"], first["ready_replicas"]) == ("chat", "blue", True, 1)
-    assert second["name"] == "other"
-    assert [line.split()[:5] for line in outcome.result["table"]] == [
-        ["NAMESPACE", "RELEASE", "SLOT", "STABLE", "READY"],
-        ["llm", "chat", "blue", "yes", "1/2"],
-        ["llm", "other", "blue", "yes", "0/1"],
-    ]
-
-
-def test_releases_are_looked_for_in_the_named_namespaces_only(cluster):
-    deploy(request(), cluster)
-    assert inspect_releases(["default"], cluster).result["model_servers"] == []
-    assert len(inspect_releases(["default", "llm"], cluster).result["model_servers"]) == 1
