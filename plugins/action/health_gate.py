@@ -18,6 +18,8 @@ from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 SLICE_SECONDS = 20.0
+# A large model loads for minutes without a change of state; the screen must not look dead meanwhile.
+SILENCE_SECONDS_MAX = 60.0
 display = Display()
 
 
@@ -32,7 +34,7 @@ class ActionModule(ActionBase):
         arguments = {"slice_seconds": SLICE_SECONDS, **self._task.args}
         place = f"{arguments.get('namespace')}/{arguments.get('name')}"
         begin = time.monotonic()
-        shown = ""
+        shown, shown_at = "", begin
         while True:
             result: dict[str, Any] = self._execute_module(
                 module_name="llmops.kubernetes.health_gate", module_args=arguments, task_vars=task_vars
@@ -40,9 +42,10 @@ class ActionModule(ActionBase):
             waiting = result.get("waiting")
             if not waiting or result.get("failed"):
                 return result
-            if waiting["summary"] != shown:
-                shown = waiting["summary"]
-                seconds = _waited(waiting.get("started_at"), time.monotonic() - begin)
+            now = time.monotonic()
+            if waiting["summary"] != shown or now - shown_at >= SILENCE_SECONDS_MAX:
+                shown, shown_at = waiting["summary"], now
+                seconds = _waited(waiting.get("started_at"), now - begin)
                 display.display(f"  {place} after {seconds:.0f} s: {shown}")
             arguments["resume"] = waiting
 
