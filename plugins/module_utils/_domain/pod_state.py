@@ -101,8 +101,8 @@ _SHM_CURE = (
 class Wait:
     """What a judgement knows of the wait that it is part of.
 
-    ``unschedulable_seconds`` is how long no node may be found. Events from before ``began_at`` may be about something
-    that was cured since, and are not counted. ``room_seen_at`` is when pods of the release were last seen leaving,
+    ``unschedulable_seconds`` is how long no node may be found. What was said before ``began_at`` may be about something
+    that was cured since, and does not count. ``room_seen_at`` is when pods of the release were last seen leaving,
     whose places, quota and volumes become free.
     """
 
@@ -116,12 +116,16 @@ class Wait:
         """Whether what leaving pods hold may still become free."""
         return self.room_seen_at is not None and (self.now - self.room_seen_at).total_seconds() < _ROOM_SECONDS
 
+    def is_news(self, text: str | None) -> bool:
+        """Whether something that the API dates so is of this wait; what has no date is."""
+        seen = parse_time(text)
+        # The API's times are whole seconds.
+        return self.began_at is None or seen is None or seen >= self.began_at.replace(microsecond=0)
+
     def counts(self, event: Mapping[str, Any]) -> bool:
         """Whether an event says something about the present."""
         series = event.get("series") or {}
-        seen = parse_time(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime"))
-        # Times of events are whole seconds.
-        return self.began_at is None or seen is None or seen >= self.began_at.replace(microsecond=0)
+        return self.is_news(series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime"))
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -85,6 +85,7 @@ def _refused(snapshot: Snapshot, revision: str, wait: Wait) -> RolloutState | No
     """Return why no pod can be made: quota, Pod Security, admission; or why the roll-out has been given up.
 
     What leaving pods hold counts against a quota until they are gone; the ReplicaSet's controller tries again then.
+    A roll-out that was given up before this wait stays so called until a pod gets ready: its cause may be cured.
     """
     sets = [each for each in snapshot.replica_sets if _revision(each) == revision]
     deployment = snapshot.deployment or {}
@@ -96,7 +97,8 @@ def _refused(snapshot: Snapshot, revision: str, wait: Wait) -> RolloutState | No
                 return _failed(
                     "pods are refused", f"pods are refused ({condition.get('reason')}): {condition['message']}"
                 )
-            if condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
+            given_up = condition["type"] == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded"
+            if given_up and wait.is_news(condition.get("lastUpdateTime")):
                 return _failed("roll-out given up", f"ProgressDeadlineExceeded: {condition.get('message')}")
     return None
 
@@ -143,4 +145,6 @@ def _evaluate(snapshot: Snapshot, revision: str | None, wait: Wait) -> RolloutSt
     older = f", {len(old)} of older revisions" if old else ""
     summary = f"{len(ready)}/{replicas} ready" + older + (": " + ", ".join(states) if states else "")
     whole = len(ready) >= replicas and int(status.get("updatedReplicas") or 0) >= replicas and not old
+    if not whole and deployment["spec"].get("paused"):
+        return _failed("the Deployment is paused: nothing is rolled out until `kubectl rollout resume`")
     return RolloutState(READY if whole else WAITING, summary, pods=ready)

@@ -293,11 +293,23 @@ def test_pods_that_may_not_be_made_fail_with_the_reason() -> None:
     assert look(pod("old", "old", leaving=True), replica_sets=[replica_set]).state == "failed"
 
 
+def test_a_paused_rollout_fails_as_nobody_goes_on_with_it() -> None:
+    paused = deployment()
+    paused["spec"]["paused"] = True
+    assert look(pod(), deployment=paused).summary == (
+        "the Deployment is paused: nothing is rolled out until `kubectl rollout resume`"
+    )
+    assert look(pod(ready=True), deployment=paused).state == "ready"
+
+
 def test_a_rollout_that_kubernetes_gave_up_fails() -> None:
     stuck = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too long"}
     moving = {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"}
     assert look(deployment=deployment(conditions=[moving])).state == "waiting"
     assert look(deployment=deployment(conditions=[stuck])).reasons == ("ProgressDeadlineExceeded: too long",)
+    old = deployment(conditions=[{**stuck, "lastUpdateTime": EARLIER}])
+    assert look(deployment=old, wait=Wait(NOW, 2, began_at=seconds_ago(20))).state == "failed"
+    assert look(deployment=old, wait=Wait(NOW, 2, began_at=seconds_ago(1))).state == "waiting"
 
 
 @pytest.mark.parametrize(
