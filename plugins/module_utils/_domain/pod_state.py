@@ -101,12 +101,12 @@ _SHM_CURE = (
 class Wait:
     """What a judgement knows of the wait that it is part of.
 
-    ``unschedulable_seconds`` is how long no node may be found. What was said before ``began_at`` may be about something
-    that was cured since, and does not count. ``room_seen_at`` is when pods of the release were last seen leaving,
-    whose places, quota and volumes become free.
+    ``moment`` is when is judged; ``unschedulable_seconds`` how long no node may be found. What was said before
+    ``began_at`` may be about something that was cured since, and does not count. ``room_seen_at`` is when pods of the
+    release were last seen leaving, whose places, quota and volumes become free.
     """
 
-    now: datetime
+    moment: datetime
     unschedulable_seconds: float
     began_at: datetime | None = None
     room_seen_at: datetime | None = None
@@ -114,7 +114,7 @@ class Wait:
     @property
     def room_is_coming(self) -> bool:
         """Whether what leaving pods hold may still become free."""
-        return self.room_seen_at is not None and (self.now - self.room_seen_at).total_seconds() < _ROOM_SECONDS
+        return self.room_seen_at is not None and (self.moment - self.room_seen_at).total_seconds() < _ROOM_SECONDS
 
     def is_news(self, text: str | None) -> bool:
         """Whether something that the API dates so is of this wait; what has no date is."""
@@ -223,7 +223,7 @@ def _scheduling_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, An
     for condition in status.get("conditions") or ():
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             since = parse_time(condition.get("lastTransitionTime"))
-            waited = (wait.now - since).total_seconds() if since is not None else 0.0
+            waited = (wait.moment - since).total_seconds() if since is not None else 0.0
             message = str(condition.get("message"))
             if _VOLUME_WORDS in message:
                 grace_seconds = max(grace_seconds, _VOLUME_SECONDS)

@@ -119,7 +119,7 @@ def _problems(snapshot: Snapshot, pods: Sequence[Mapping[str, Any]], wait: Wait)
 def evaluate_rollout(snapshot: Snapshot, revision: str | None, wait: Wait) -> RolloutState:
     """Judge a snapshot; ``revision`` None takes the one that the Deployment wants."""
     leaving = any(pod["metadata"].get("deletionTimestamp") for pod in snapshot.pods)
-    state = _evaluate(snapshot, revision, replace(wait, room_seen_at=wait.now) if leaving else wait)
+    state = _evaluate(snapshot, revision, replace(wait, room_seen_at=wait.moment) if leaving else wait)
     return replace(state, room_is_made=leaving)
 
 
