@@ -20,13 +20,27 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes i
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import render_container_security
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import GIB, MIB
 
-__all__ = ["CACHE_PATH", "FILES_PATH", "MODELS_PATH", "OWNED_ENV", "TLS_PATH", "render_engine", "shm_bytes"]
+__all__ = [
+    "CACHE_PATH",
+    "FILES_PATH",
+    "MODELS_PATH",
+    "OWNED_ENV",
+    "SHM_PATH",
+    "TEMPLATE_PATH",
+    "TLS_PATH",
+    "TMP_PATH",
+    "own_mounts",
+    "render_engine",
+    "shm_bytes",
+]
 
 CACHE_PATH = "/var/cache/llmops"
 FILES_PATH = "/etc/llmops"
 MODELS_PATH = "/models"
 TEMPLATE_PATH = "/etc/llmops-template"
 TLS_PATH = "/etc/llmops-tls"
+TMP_PATH = "/tmp"  # noqa: S108 - the pod's own
+SHM_PATH = "/dev/shm"  # noqa: S108 - the pod's own
 MIDDLEWARE = "llmops_drain.DrainMiddleware"
 # vLLM's own limit for loading, whatever the startup probe allows.
 _ENGINE_READY_TIMEOUT_SECONDS = 600
@@ -38,6 +52,12 @@ OWNED_ENV = {
     "VLLM_API_KEY": "Use engine.api_key.",
     "LLMOPS_DRAIN_FILE": "Use drain.middleware.",
 }
+
+
+def own_mounts(server: ModelServer) -> tuple[str, ...]:
+    """Return where the collection mounts volumes, or may do so after another change of the specification."""
+    models = (MODELS_PATH,) if server.model.source.scheme == "pvc" else ()
+    return (TMP_PATH, CACHE_PATH, SHM_PATH, FILES_PATH, TEMPLATE_PATH, TLS_PATH, *models)
 
 
 def shm_bytes(server: ModelServer) -> int:

@@ -169,9 +169,12 @@ class Fields:
 
     def list_of_fields(self, key: str) -> tuple[Fields, ...]:
         """Return a list of mappings to be read, each with its own path (``volumes[0]``)."""
-        return tuple(
-            Fields(item, f"{self.path}.{key}[{index}]", self.problems) for index, item in enumerate(self.items(key))
-        )
+        found = []
+        for index, item in enumerate(self.items(key)):
+            if item is None:
+                self.problem(f"{key}[{index}]", "expected a mapping", hint="Write it as `key: value` lines.")
+            found.append(Fields(item, f"{self.path}.{key}[{index}]", self.problems))
+        return tuple(found)
 
     def text_map(self, key: str) -> tuple[tuple[str, str], ...]:
         """Return a mapping of text to text as sorted pairs; numbers are accepted as the text they are written as."""

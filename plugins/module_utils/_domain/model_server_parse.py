@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, parse_pod
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, parse_containers, parse_pod
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import shm_bytes
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import own_mounts, shm_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields, merge_defaults, nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_engine, parse_model
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_resources import parse_resources
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import render_template
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, render_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
@@ -89,8 +90,9 @@ def _read(fields: Fields) -> ModelServer:
     version = _version(fields.nested("engine"))
     engine = parse_engine(fields.nested("engine"), version)
     parallel = parse_pod.parse_parallel(fields.nested("parallel"))
-    resources = parse_pod.parse_resources(fields.nested("resources"), parallel)
+    resources = parse_resources(fields.nested("resources"), parallel)
     warmup = fields.nested("warmup")
+    sidecars = parse_containers.parse_containers(fields, "sidecars")
     server = ModelServer(
         name=name,
         namespace=namespace,
@@ -106,9 +108,9 @@ def _read(fields: Fields) -> ModelServer:
         network=parse_pod.parse_network(fields.nested("network")),
         labels=parse_pod.parse_object_labels(fields, "labels"),
         annotations=parse_pod.parse_object_labels(fields, "annotations"),
-        volumes=parse_pod.parse_volumes(fields),
-        sidecars=parse_pod.parse_containers(fields, "sidecars"),
-        init=parse_pod.parse_containers(fields, "init"),
+        volumes=parse_containers.parse_volumes(fields),
+        sidecars=sidecars,
+        init=parse_containers.parse_containers(fields, "init", sidecars),
         rollout_strategy=_strategy(fields.nested("rollout")),
         warmup_requests=warmup.integer("requests", 0, minimum=0, maximum=10000),
         create_namespace=bool(fields.boolean("create_namespace", False)),
@@ -156,6 +158,7 @@ def _strategy(fields: Fields) -> str:
 
 def _check_whole(fields: Fields, server: ModelServer) -> None:
     """Check what only all sections together can tell."""
+    parse_containers.check_mounts(fields, server.volumes, own_mounts(server))
     try:
         plan_drain(server.drain, server.engine.version)
     except ValueError as error:

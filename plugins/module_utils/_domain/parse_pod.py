@@ -1,50 +1,40 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading the sections that describe a model server's pods: resources, placement, times, volumes, containers."""
+"""Reading the sections that describe a model server's pods: labels, GPUs, placement, times, security, network."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.labels import RESERVED_PREFIXES
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import (
-    Container,
     Drain,
     NetworkAccess,
     Parallel,
     Placement,
     Probes,
-    Resources,
     Security,
-    Volume,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import looks_secret, parse_image
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import PROFILES
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, parse_quantity
 
 __all__ = [
     "is_dns_label",
-    "parse_containers",
     "parse_drain",
     "parse_network",
     "parse_object_labels",
     "parse_parallel",
     "parse_placement",
     "parse_probes",
-    "parse_resources",
     "parse_security",
-    "parse_volumes",
 ]
 
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 _LABEL_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
 _LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
-_OWN_VOLUMES = ("tmp", "cache", "shm", "model", "files", "chat-template", "tls")
-_VOLUME_KINDS = ("pvc", "configmap", "secret", "csi", "empty_dir")
+_TOLERATION_FIELDS = ("effect", "key", "operator", "tolerationSeconds", "value")
 _DAY_SECONDS = 86400
 
 
@@ -82,51 +72,6 @@ def parse_parallel(fields: Fields) -> Parallel:
     return parallel
 
 
-def _quantities(fields: Fields, key: str) -> tuple[tuple[str, str], ...]:
-    pairs = fields.text_map(key)
-    for name, value in pairs:
-        try:
-            if parse_quantity(value) <= 0:
-                fields.problem(f"{key}.{name}", "must be more than zero", value)
-        except ValueError as error:
-            fields.problem(f"{key}.{name}", str(error), value)
-    return pairs
-
-
-def parse_resources(fields: Fields, parallel: Parallel) -> Resources:
-    """Return the section ``resources``; the number of GPUs follows ``parallel``."""
-    accelerator: str | None = fields.text("accelerator", "nvidia.com/gpu")
-    if accelerator == "none" or accelerator is None:
-        accelerator = None
-    elif "/" not in accelerator:
-        fields.problem("accelerator", "is no extended resource", accelerator, "none, nvidia.com/gpu, amd.com/gpu, ...")
-    gpus = fields.integer("gpus", parallel.gpus, minimum=0)
-    wanted = parallel.gpus if accelerator is not None else 0
-    if fields.has("gpus") and gpus != wanted:
-        fields.problem(
-            "gpus",
-            f"does not fit parallel: tensor {parallel.tensor} x pipeline {parallel.pipeline} x data {parallel.data} = "
-            f"{parallel.gpus} GPUs of {accelerator}"
-            if accelerator
-            else "no accelerator is asked for",
-            gpus,
-            str(wanted),
-            "Leave resources.gpus out, or change parallel.",
-        )
-    requests, limits = _quantities(fields, "requests"), _quantities(fields, "limits")
-    for section, pairs in (("requests", requests), ("limits", limits)):
-        if accelerator is not None and accelerator in dict(pairs):
-            fields.problem(f"{section}.{accelerator}", "is computed from parallel", hint="Leave it out.")
-    shm: int | None = None
-    if fields.has("shm"):
-        try:
-            shm = parse_bytes(str(fields.raw("shm")))
-        except ValueError as error:
-            fields.problem("shm", str(error), fields.raw("shm"))
-    fields.finish()
-    return Resources(accelerator, requests, limits, shm)
-
-
 def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
     """Return the section ``placement``."""
     affinity = fields.raw("affinity")
@@ -135,6 +80,10 @@ def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
         for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity"):
             inner.raw(kind)
         inner.finish()
+    for toleration in fields.list_of_fields("tolerations"):
+        for field in _TOLERATION_FIELDS:
+            toleration.raw(field)
+        toleration.finish()
     placement = Placement(
         gpu_products=fields.texts("gpu_products"),
         node_pool=fields.text("node_pool", None),
@@ -202,72 +151,3 @@ def parse_network(fields: Fields) -> NetworkAccess:
     network = NetworkAccess(bool(fields.boolean("enabled", True)), fields.mappings("ingress_from"))
     fields.finish()
     return network
-
-
-def _parse_volume(fields: Fields) -> Volume | None:
-    name = fields.required_text("name", "Name the volume.")
-    mount = fields.required_text("mount", "Say where the engine mounts it.")
-    kinds = [kind for kind in _VOLUME_KINDS if fields.raw(kind) is not None]
-    if name and (not is_dns_label(name) or name in _OWN_VOLUMES):
-        fields.problem("name", "is no free name of a volume", name, f"a DNS label other than {', '.join(_OWN_VOLUMES)}")
-    if mount and not mount.startswith("/"):
-        fields.problem("mount", "must be an absolute path", mount)
-    if len(kinds) != 1:
-        fields.problem_here("a volume has exactly one source", sorted(fields.keys()), ", ".join(_VOLUME_KINDS))
-        return None
-    kind = kinds[0]
-    by_name = kind in ("pvc", "configmap", "secret")
-    source = fields.text(kind, "") if by_name else fields.raw(kind)
-    if not by_name and not isinstance(source, dict):
-        fields.problem(kind, "expected a mapping", source)
-    volume = Volume(
-        name=name,
-        kind=kind,
-        source=source,
-        mount=mount,
-        read_only=bool(fields.boolean("read_only", kind != "empty_dir")),
-        sub_path=fields.text("sub_path", None),
-    )
-    fields.finish()
-    return volume
-
-
-def parse_volumes(holder: Fields) -> tuple[Volume, ...]:
-    """Return the extra volumes; names and mount points must differ."""
-    volumes = [volume for item in holder.list_of_fields("volumes") if (volume := _parse_volume(item)) is not None]
-    for kind in ("name", "mount"):
-        values = [getattr(volume, kind) for volume in volumes]
-        for value in sorted({each for each in values if values.count(each) > 1}):
-            holder.problem("volumes", f"two volumes have the same {kind}", value)
-    return tuple(volumes)
-
-
-def _plain_secrets(spec: Mapping[str, Any]) -> list[str]:
-    """Return the variables of a container that hold a secret as plain text."""
-    variables = spec.get("env")
-    return [
-        str(each.get("name"))
-        for each in (variables if isinstance(variables, (list, tuple)) else ())
-        if isinstance(each, Mapping) and each.get("value") and looks_secret(str(each.get("name")))
-    ]
-
-
-def parse_containers(holder: Fields, key: str) -> tuple[Container, ...]:
-    """Return sidecars or init containers as Kubernetes writes them: pinned image, no privileges."""
-    containers = []
-    for fields, spec in zip(holder.list_of_fields(key), holder.mappings(key)):
-        name = fields.required_text("name", "Name the container.")
-        if name and (not is_dns_label(name) or name == "engine"):
-            fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
-        parse_image(fields, "image")
-        context = spec.get("securityContext")
-        if isinstance(context, Mapping) and (context.get("privileged") or context.get("allowPrivilegeEscalation")):
-            fields.problem("securityContext", "a privileged container is refused", hint="Use patches if it must be.")
-        for variable in _plain_secrets(spec):
-            fields.problem(
-                f"env.{variable}",
-                "looks like a secret and must not stand in the inventory",
-                hint="Refer to a Secret of the namespace: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}.",
-            )
-        containers.append(Container(name, spec))
-    return tuple(containers)

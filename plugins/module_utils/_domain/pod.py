@@ -17,8 +17,10 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_c
     CACHE_PATH,
     FILES_PATH,
     MODELS_PATH,
+    SHM_PATH,
     TEMPLATE_PATH,
     TLS_PATH,
+    TMP_PATH,
     render_engine,
     shm_bytes,
 )
@@ -83,9 +85,9 @@ def _volumes(server: ModelServer, files_name: str | None) -> list[tuple[dict[str
 
     model, size = server.model, render_bytes(shm_bytes(server))
     pairs = [
-        pair("tmp", {"emptyDir": {}}, "/tmp"),  # noqa: S108 - the pod's own
+        pair("tmp", {"emptyDir": {}}, TMP_PATH),
         pair("cache", {"emptyDir": {}}, CACHE_PATH),
-        pair("shm", {"emptyDir": {"medium": "Memory", "sizeLimit": size}}, "/dev/shm"),  # noqa: S108 - the pod's own
+        pair("shm", {"emptyDir": {"medium": "Memory", "sizeLimit": size}}, SHM_PATH),
     ]
     if model.source.scheme == "pvc":
         claim = {"persistentVolumeClaim": {"claimName": model.source.root, "readOnly": True}}

@@ -9,8 +9,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DRAIN_TEXT = "# the drain middleware\n"
@@ -41,3 +43,10 @@ def server(change: Mapping[str, Any] | None = None) -> ModelServer:
     """Return the parsed release."""
     (parsed,) = parse_model_servers([written(change)])
     return parsed
+
+
+def complaint(change: Mapping[str, Any], **more: Any) -> str:
+    """Return the words that a changed release is refused with."""
+    with pytest.raises(InputError) as caught:
+        parse_model_servers([written(change)], **more)
+    return caught.value.message

@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading extra volumes and containers of a model server's pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Container, Volume
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import looks_secret, parse_image
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_pod import is_dns_label
+
+__all__ = ["check_mounts", "parse_containers", "parse_volumes"]
+
+_OWN_VOLUMES = ("tmp", "cache", "shm", "model", "files", "chat-template", "tls")
+_VOLUME_KINDS = ("pvc", "configmap", "secret", "csi", "empty_dir")
+# Fields of a container, so that a misspelt one is told with the nearest: the API server is not asked when manifests are
+# only rendered. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container
+_CONTAINER_FIELDS = (
+    "args",
+    "command",
+    "env",
+    "envFrom",
+    "imagePullPolicy",
+    "lifecycle",
+    "livenessProbe",
+    "ports",
+    "readinessProbe",
+    "resizePolicy",
+    "resources",
+    "restartPolicy",
+    "restartPolicyRules",
+    "securityContext",
+    "startupProbe",
+    "stdin",
+    "stdinOnce",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "tty",
+    "volumeDevices",
+    "volumeMounts",
+    "workingDir",
+)
+
+
+def _parse_volume(fields: Fields) -> Volume | None:
+    name = fields.required_text("name", "Name the volume.")
+    mount = fields.required_text("mount", "Say where the engine mounts it.")
+    kinds = [kind for kind in _VOLUME_KINDS if fields.raw(kind) is not None]
+    if name and (not is_dns_label(name) or name in _OWN_VOLUMES):
+        fields.problem("name", "is no free name of a volume", name, f"a DNS label other than {', '.join(_OWN_VOLUMES)}")
+    if mount and (not mount.startswith("/") or ":" in mount or not mount.strip("/")):
+        fields.problem("mount", "must be an absolute path", mount, "a folder below /, without a colon")
+    if len(kinds) != 1:
+        fields.problem_here("a volume has exactly one source", sorted(fields.keys()), ", ".join(_VOLUME_KINDS))
+        return None
+    kind = kinds[0]
+    by_name = kind in ("pvc", "configmap", "secret")
+    source = fields.text(kind, "") if by_name else fields.raw(kind)
+    if not by_name and not isinstance(source, dict):
+        fields.problem(kind, "expected a mapping", source)
+    volume = Volume(
+        name=name,
+        kind=kind,
+        source=source,
+        mount=mount.rstrip("/"),
+        read_only=bool(fields.boolean("read_only", kind != "empty_dir")),
+        sub_path=fields.text("sub_path", None),
+    )
+    fields.finish()
+    return volume
+
+
+def parse_volumes(holder: Fields) -> tuple[Volume, ...]:
+    """Return the extra volumes; names and mount points must differ."""
+    volumes = [volume for item in holder.list_of_fields("volumes") if (volume := _parse_volume(item)) is not None]
+    for kind in ("name", "mount"):
+        values = [getattr(volume, kind) for volume in volumes]
+        for value in sorted({each for each in values if values.count(each) > 1}):
+            holder.problem("volumes", f"two volumes have the same {kind}", value)
+    return tuple(volumes)
+
+
+def check_mounts(holder: Fields, volumes: Sequence[Volume], own: Sequence[str]) -> None:
+    """Report volumes that would hide what the collection mounts itself at ``own``, or be hidden inside of it."""
+    for volume in volumes:
+        taken = next((path for path in own if f"{volume.mount}/".startswith(f"{path}/")), None)
+        if taken is not None:
+            holder.problem(
+                f"volumes[{volume.name}].mount",
+                f"{taken} is mounted by the collection",
+                volume.mount,
+                f"a folder outside of {', '.join(own)}",
+                "Mount it elsewhere, and name that place in engine.args or engine.env.",
+            )
+
+
+def _plain_secrets(spec: Mapping[str, Any]) -> list[str]:
+    """Return the variables of a container that hold a secret as plain text."""
+    variables = spec.get("env")
+    return [
+        str(each.get("name"))
+        for each in (variables if isinstance(variables, (list, tuple)) else ())
+        if isinstance(each, Mapping) and each.get("value") and looks_secret(str(each.get("name")))
+    ]
+
+
+def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
+    name = fields.required_text("name", "Name the container.")
+    if name and (not is_dns_label(name) or name == "engine"):
+        fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
+    parse_image(fields, "image")
+    context = spec.get("securityContext")
+    if isinstance(context, Mapping) and (context.get("privileged") or context.get("allowPrivilegeEscalation")):
+        fields.problem("securityContext", "a privileged container is refused", hint="Use patches if it must be.")
+    for variable in _plain_secrets(spec):
+        fields.problem(
+            f"env.{variable}",
+            "looks like a secret and must not stand in the inventory",
+            hint="Refer to a Secret of the namespace: valueFrom: {secretKeyRef: {name: NAME, key: KEY}}.",
+        )
+    for field in _CONTAINER_FIELDS:
+        fields.raw(field)
+    fields.finish()
+    return Container(name, spec)
+
+
+def parse_containers(holder: Fields, key: str, taken: Sequence[Container] = ()) -> tuple[Container, ...]:
+    """Return sidecars or init containers as Kubernetes writes them; their names differ, also from those ``taken``."""
+    containers = [
+        _parse_container(fields, dict(spec))
+        for fields, spec in zip(holder.list_of_fields(key), holder.items(key))
+        if isinstance(spec, Mapping)
+    ]
+    names = [container.name for container in (*taken, *containers)]
+    for name in sorted({container.name for container in containers if names.count(container.name) > 1}):
+        holder.problem(key, "two containers have the same name", name, hint="Give one of them another name.")
+    return tuple(containers)

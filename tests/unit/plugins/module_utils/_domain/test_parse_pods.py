@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What Kubernetes would refuse of a pod is refused before anything is written, in words of the specification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.unit.plugins.module_utils._domain.releases import complaint, server
+from tests.unit.plugins.module_utils._domain.test_manifests import engine
+
+
+def volume(mount: str, **more: Any) -> dict[str, Any]:
+    return {"volumes": [{"name": "v", "pvc": "x", "mount": mount}], **more}
+
+
+def container(**more: Any) -> list[dict[str, Any]]:
+    return [{"name": "x", "image": "a:1", **more}]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            {"resources.limits": {"memroy": "8Gi"}},
+            (
+                "resources.limits.memroy: Kubernetes knows no such resource; allowed: cpu, memory, ephemeral-storage, "
+                "hugepages-SIZE, or a device such as rdma/hca. Did you mean memory?"
+            ),
+        ),
+        ({"resources.limits": {"hca": "1"}}, "Write a device with the domain of its vendor."),
+        (
+            {"resources": {"requests": {"memory": "16Gi"}, "limits": {"memory": "8Gi"}}},
+            (
+                "resources.requests.memory: is more than its limit (got '16Gi'); allowed: up to 8Gi. "
+                "Raise resources.limits.memory, or ask for less."
+            ),
+        ),
+        (
+            {"resources": {"requests": {"rdma/hca": 1}, "limits": {"rdma/hca": 2}}},
+            "resources.requests.rdma/hca: must equal its limit (got '1'); allowed: 2. Leave it out of",
+        ),
+        ({"resources.limits": {"rdma/hca": "500m"}}, "resources.limits.rdma/hca: devices are counted in whole numbers"),
+        ({"resources": {"requests": {"cpu": "x"}, "limits": {"cpu": 1}}}, "resources.requests.cpu: is no quantity"),
+        (
+            volume("/var/cache/llmops"),
+            (
+                "volumes[v].mount: /var/cache/llmops is mounted by the collection (got '/var/cache/llmops'); allowed: "
+                "a folder outside of /tmp, /var/cache/llmops, /dev/shm, "
+            ),
+        ),
+        (volume("/etc/llmops/more/"), "volumes[v].mount: /etc/llmops is mounted by the collection"),
+        (
+            volume("/models/more", **{"model.source": "pvc://m/x", "model.revision": None}),
+            "volumes[v].mount: /models is mounted by the collection",
+        ),
+        (volume("/"), "volumes[0].mount: must be an absolute path (got '/'); allowed: a folder below /, without a c"),
+        (volume("/a:b"), "volumes[0].mount: must be an absolute path (got '/a:b')"),
+        (
+            {"volumes": [{"name": n, "pvc": "x", "mount": m} for n, m in (("a", "/x"), ("b", "/x/"))]},
+            "volumes: two volumes have the same mount (got '/x')",
+        ),
+        ({"volumes": [None]}, "volumes[0]: expected a mapping. Write it as `key: value` lines."),
+        ({"sidecars": container(volumeMount=[])}, "sidecars[0].volumeMount: unknown key; allowed: args, "),
+        ({"sidecars": container(volumeMount=[])}, "Did you mean volumeMounts?"),
+        ({"init": [None]}, "init[0]: expected a mapping"),
+        ({"sidecars": container() * 2}, "sidecars: two containers have the same name (got 'x'). Give one of them"),
+        ({"sidecars": container(), "init": container()}, "init: two containers have the same name (got 'x')"),
+        (
+            {"placement.tolerations": [{"key": "x", "operater": "Exists"}]},
+            (
+                "placement.tolerations[0].operater: unknown key; allowed: effect, key, operator, tolerationSeconds, "
+                "value. Did you mean operator?"
+            ),
+        ),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_refused_with_path_value_and_next_step(
+    change: Mapping[str, Any], text: str
+) -> None:
+    assert text in complaint(change)
+
+
+def test_a_place_beside_the_own_mounts_is_free() -> None:
+    places = ("/models", "/tmpfiles", "/etc/llmops-more")
+    volumes = [{"name": f"v{number}", "pvc": "x", "mount": place} for number, place in enumerate(places)]
+    assert [each.mount for each in server({"volumes": volumes}).volumes] == list(places)
+
+
+@pytest.mark.parametrize("section", ["requests", "limits"])
+def test_devices_and_huge_pages_are_asked_for_and_limited_alike_wherever_they_are_written(section: str) -> None:
+    amounts = {"rdma/hca": 1, "hugepages-2Mi": "1Gi"}
+    resources = engine({f"resources.{section}": amounts})["resources"]
+    for each in ("requests", "limits"):
+        assert resources[each] == {"rdma/hca": "1", "hugepages-2Mi": "1Gi", "nvidia.com/gpu": "1"}
+
+
+def test_a_request_may_equal_its_limit_in_other_words() -> None:
+    change = {"resources": {"requests": {"memory": "1024Mi"}, "limits": {"memory": "1Gi"}}}
+    assert dict(server(change).resources.requests) == {"memory": "1024Mi"}
