@@ -13,7 +13,8 @@ description:
   - Makes the cluster hold exactly the given releases. Each is a Deployment per slot, three Services, a
     PodDisruptionBudget, a NetworkPolicy, a ServiceAccount and ConfigMaps, written by server-side apply.
   - Everything is checked for all releases before anything is written - keys and values, engine arguments against the
-    engine's version, namespaces, volumes, Secrets, and the permissions that the change needs.
+    engine's version, namespaces, volumes, Secrets, the permissions that the change needs, and what only the server can
+    refuse, by a trial of every write.
   - It does not wait for pods. M(llmops.kubernetes.health_gate) does, and says why they do not come.
 options:
   state:

@@ -98,6 +98,14 @@ def test_everything_missing_that_a_specification_refers_to_is_named_at_once(yard
     assert f"model_servers[second].volumes[standin]: there is no ConfigMap {place}/no-engine" in words
 
 
+def test_what_only_the_server_can_refuse_of_the_last_release_stops_the_first_too(yard: Yard) -> None:
+    lost = {"name": "lost", "image": "llmops.local/python:3.11", "volumeMounts": [{"name": "none", "mountPath": "/x"}]}
+    words = yard.refused(yard.release("right"), yard.release("wrong", sidecars=[lost]))
+    assert words.startswith("model_servers[wrong]: Failed applying Deployment")
+    assert 'volumeMounts[0].name: Not found: "none"' in words
+    assert words.endswith("Nothing was changed")
+
+
 def test_objects_of_others_are_left_alone_unless_they_are_adopted(yard: Yard, cluster: Cluster) -> None:
     spec = {"selector": {"app": "other"}, "ports": [{"port": 8000, "name": "http"}]}
     meta = {"name": "foreign", "namespace": yard.namespace}

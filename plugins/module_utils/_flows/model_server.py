@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Deploying and removing model servers: everything is checked for all releases before anything is written.
 
-Order: parse, look what is there, check what is referred to, plan, ask for the permissions that the plan needs, write.
-With nothing to change that is one list per kind and namespace, and no write at all.
+Order: parse, look what is there, check what is referred to, plan, ask for the permissions that the plan needs, let the
+server try every write of every release, write. With nothing to change that is one list per kind and namespace, and
+neither a trial nor a write.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -22,7 +23,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.changes 
     identity,
     is_unchanged,
     plan_prune,
-    references,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.diff import same_content, show, with_hash
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
@@ -35,8 +35,14 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_warnings
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
+    check_permissions,
+    check_references,
+    read_live,
+    read_namespaces,
+)
 
 __all__ = ["Request", "deploy", "remove", "render"]
 
@@ -77,18 +83,15 @@ def render(request: Request) -> Outcome:
 
 def deploy(request: Request, api: ClusterApi) -> Outcome:
     """Make the cluster hold these releases, and nothing else of ours under their names."""
-    present = _read_namespaces(request, api)
-    live = _read_live(request.servers, present, api)
-    _check_references(request.servers, present, api)
+    present = read_namespaces(request.servers, api)
+    live = read_live(request.servers, present, api)
+    check_references(request.servers, present, api)
     plans = [_Plan(server, live[server.namespace, server.name], request, api) for server in request.servers]
     for plan in plans:
         plan.check_foreign(present)
-    _check_permissions([plan for plan in plans if plan.server.namespace in present], api)
+    _check_writes([plan for plan in plans if plan.is_in(present)], api)
     releases, diff, changed = [], [], False
-    made: set[str] = set()
-    for plan in plans:
-        changes = plan.carry_out(present, made)
-        made.add(plan.server.namespace)
+    for plan, changes in zip(plans, _carry_out(plans, present, request, api)):
         changed = changed or any(change.action != "unchanged" for change in changes)
         diff += _render_diff(plan.server, changes)
         releases.append(_describe(plan.server, plan.objects, plan.stable_slot, changes))
@@ -98,11 +101,11 @@ def deploy(request: Request, api: ClusterApi) -> Outcome:
 
 def remove(request: Request, api: ClusterApi) -> Outcome:
     """Remove everything of ours that belongs to these releases; volumes and namespaces stay."""
-    present = _read_namespaces(
-        replace(request, servers=[_without_creation(each) for each in request.servers]), api, strict=False
+    present = read_namespaces(request.servers, api, strict=False)
+    live = read_live(request.servers, present, api)
+    check_permissions(
+        sorted({(place[0], "delete", kind) for place, found in live.items() for kind, _name in found}), api
     )
-    live = _read_live(request.servers, present, api)
-    _refuse(sorted({(place[0], "delete", kind) for place, found in live.items() for kind, _name in found}), api)
     releases, diff, changed = [], [], False
     for server in request.servers:
         changes = []
@@ -132,6 +135,13 @@ class _Plan:
         self.namespace_objects = [each for each in objects if each["kind"] == "Namespace"]
         self.objects = [each for each in objects if each["kind"] != "Namespace"]
         self.leftovers = plan_prune(server.name, [identity(each) for each in self.objects], live)
+        # What is not there as it was rendered; of a new release as far as that is known without its anchor's uid.
+        marked = self._marked(self._uid())
+        self.pending = [item for item in marked if not is_unchanged(item, live.get(identity(item)))]
+
+    def is_in(self, namespaces: Set[str]) -> bool:
+        """Whether the release's namespace is one of these."""
+        return self.server.namespace in namespaces
 
     def _uid(self) -> str:
         return str(self.anchor["metadata"]["uid"]) if self.anchor else _UNKNOWN_UID
@@ -146,16 +156,15 @@ class _Plan:
     def writes(self) -> set[tuple[str, str]]:
         """Return verbs and kinds of the writes to come, as far as they can be known beforehand."""
         wanted = set()
-        for item in self._marked(self._uid()):
-            live = self.live.get(identity(item))
-            if not is_unchanged(item, live):
-                # Server-side apply is a patch, and a create as well where there is nothing yet.
-                wanted |= {("patch", item["kind"])} | ({("create", item["kind"])} if live is None else set())
+        for item in self.pending:
+            # Server-side apply is a patch, and a create as well where there is nothing yet.
+            wanted |= {("patch", item["kind"])}
+            wanted |= {("create", item["kind"])} if identity(item) not in self.live else set()
         return wanted | {("delete", kind) for kind, _name in self.leftovers}
 
     def check_foreign(self, present: frozenset[str]) -> None:
         """Refuse to write over objects of these names that somebody else has made."""
-        if self.request.adopt or self.server.namespace not in present:
+        if self.request.adopt or not self.is_in(present):
             return
         missing = [identity(each) for each in self.objects if identity(each) not in self.live]
         place = self.server.namespace
@@ -171,18 +180,18 @@ class _Plan:
                     {"kind": kind, "namespace": self.server.namespace, "name": name},
                 )
 
-    def carry_out(self, present: frozenset[str], made: Set[str]) -> list[_Change]:
+    def make_namespace(self) -> list[_Change]:
+        """Write the namespace, or in check mode let the server try it."""
+        return [self._write(item, None) for item in self.namespace_objects]
+
+    def carry_out(self, *, can_be_tried: bool) -> list[_Change]:
         """Write the plan, or in check mode let the server try it; return what happened to each object.
 
-        ``present`` are the namespaces that were there, ``made`` those that releases before this one have made.
+        Nothing can be tried inside of a namespace that check mode has not made: all of it would be made.
         """
+        if not can_be_tried:
+            return [_Change("created", *identity(each), after=each) for each in self.objects]
         changes = []
-        if self.server.namespace not in present:
-            if self.server.namespace not in made:
-                changes = [self._write(item, None) for item in self.namespace_objects]
-            if self.request.check_mode:
-                # Nothing can be tried inside of a namespace that is not there: all of it would be made.
-                return changes + [_Change("created", *identity(each), after=each) for each in self.objects]
         uid = self._uid()
         anchor = self._write(self._marked(uid)[0], self.anchor)
         if self.anchor is None and not self.request.check_mode and anchor.after is not None:
@@ -206,116 +215,48 @@ class _Plan:
         return _Change("unchanged" if same_content(before, after) else "changed", kind, name, before, after)
 
 
-def _without_creation(server: ModelServer) -> ModelServer:
-    return replace(server, create_namespace=False)
+def _carry_out(
+    plans: Sequence[_Plan], present: frozenset[str], request: Request, api: ClusterApi
+) -> list[list[_Change]]:
+    """Carry out all plans and return each one's changes; a namespace counts to the first release that needs it."""
+    if not request.check_mode:
+        trials = [(plan, plan.pending if plan.is_in(present) else plan.namespace_objects) for plan in plans]
+        _try(trials, "Nothing was changed", request, api)
+    changes: list[list[_Change]] = []
+    made: set[str] = set()
+    for plan in plans:
+        changes.append([] if plan.is_in(present | made) else plan.make_namespace())
+        made |= {plan.server.namespace} - present
+    if made and not request.check_mode:
+        # Only now can the server say what it thinks of their content; an empty namespace does no harm.
+        trials = [(plan, plan.pending) for plan in plans if plan.is_in(made)]
+        _try(trials, f"Nothing was changed but for the new namespace {', '.join(sorted(made))}", request, api)
+    for plan, own in zip(plans, changes):
+        own += plan.carry_out(can_be_tried=plan.is_in(present) or not request.check_mode)
+    return changes
 
 
-def _read_namespaces(request: Request, api: ClusterApi, *, strict: bool = True) -> frozenset[str]:
-    """Return the namespaces that are there; a missing one that is not to be made is an error."""
-    names = sorted({server.namespace for server in request.servers})
-    found = api.side_by_side([lambda name=name: _namespace_exists(api, name) for name in names])  # type: ignore[misc]
-    present = frozenset(name for name, there in zip(names, found) if there)
-    missing = [each for each in request.servers if each.namespace not in present and not each.create_namespace]
-    if missing and strict:
-        raise InputError(
-            [
-                Problem(
-                    f"model_servers[{server.name}].namespace",
-                    f"there is no namespace {server.namespace} on {api.cluster}",
-                    hint="Create it, or set create_namespace: true.",
-                )
-                for server in missing
-            ]
-        )
-    return present
+def _try(
+    trials: Sequence[tuple[_Plan, Sequence[Mapping[str, Any]]]], so_far: str, request: Request, api: ClusterApi
+) -> None:
+    """Let the server try writes without keeping them, so that what only it can refuse is refused before the first."""
+
+    def attempt(plan: _Plan, item: Mapping[str, Any]) -> None:
+        try:
+            api.apply(item, dry_run=True, force=request.force_conflicts)
+        except ClusterError as error:
+            text = f"model_servers[{plan.server.name}]: {error.message}. {so_far}"
+            raise ClusterError(text, error.details) from error
+
+    pairs = [(plan, item) for plan, items in trials for item in items]
+    api.side_by_side([lambda p=pair: attempt(*p) for pair in pairs])  # type: ignore[misc]
 
 
-def _namespace_exists(api: ClusterApi, name: str) -> bool:
-    try:
-        return api.get("Namespace", None, name, metadata_only=True) is not None
-    except ClusterError as error:
-        if error.details.get("status") == 403:
-            return True  # who may work only inside of a namespace cannot look at it; writing will tell
-        raise
-
-
-def _read_live(
-    servers: Sequence[ModelServer], present: frozenset[str], api: ClusterApi
-) -> dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]]:
-    """Return our live objects by release: one list per kind and namespace, whatever the number of releases."""
-    namespaces = sorted({server.namespace for server in servers} & present)
-    selector = f"{labels.MANAGED_BY}={labels.FIELD_MANAGER}"
-    if len({server.name for server in servers}) == 1:
-        selector = labels.release_selector(servers[0].name)
-    pairs = [(kind, namespace) for namespace in namespaces for kind in MANAGED_KINDS]
-    try:
-        lists = api.side_by_side([lambda p=pair: api.list_objects(p[0], p[1], selector) for pair in pairs])  # type: ignore[misc]
-    except ClusterError as error:
-        if error.details.get("status") == 403:
-            _refuse([(namespace, "list", kind) for kind, namespace in pairs], api)
-        raise
-    live: dict[tuple[str, str], dict[tuple[str, str], dict[str, Any]]] = {
-        (server.namespace, server.name): {} for server in servers
-    }
-    for (kind, namespace), items in zip(pairs, lists):
-        for item in items:
-            instance = (item["metadata"].get("labels") or {}).get(labels.INSTANCE, "")
-            if (namespace, instance) in live:
-                live[namespace, instance][kind, item["metadata"]["name"]] = item
-    return live
-
-
-def _check_references(servers: Sequence[ModelServer], present: frozenset[str], api: ClusterApi) -> None:
-    """Report every object that a specification refers to and that is not there."""
-    wanted = sorted(
-        {
-            (server.namespace, kind, name)
-            for server in servers
-            if server.namespace in present
-            for kind, name, _path in references(server)
-        }
-    )
-    found = api.side_by_side([lambda w=each: _exists(api, *w) for each in wanted])  # type: ignore[misc]
-    missing = {key for key, there in zip(wanted, found) if not there}
-    problems = [
-        Problem(
-            f"model_servers[{server.name}].{path}",
-            f"there is no {kind} {server.namespace}/{name} on {api.cluster}",
-            hint="Create it first, or correct the name.",
-        )
-        for server in servers
-        for kind, name, path in references(server)
-        if (server.namespace, kind, name) in missing
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _exists(api: ClusterApi, namespace: str, kind: str, name: str) -> bool:
-    try:
-        return api.get(kind, namespace, name, metadata_only=True) is not None
-    except ClusterError as error:
-        if error.details.get("status") == 403:
-            return True  # not ours to see; the kubelet will tell, and the gate repeats its words
-        raise
-
-
-def _check_permissions(plans: Sequence[_Plan], api: ClusterApi) -> None:
+def _check_writes(plans: Sequence[_Plan], api: ClusterApi) -> None:
     """Refuse before the first write when the plan needs permissions that we do not have."""
-    _refuse(sorted({(plan.server.namespace, verb, kind) for plan in plans for verb, kind in plan.writes()}), api)
-
-
-def _refuse(needed: Sequence[tuple[str, str, str]], api: ClusterApi) -> None:
-    """Raise an error that names every missing permission; return when none is missing."""
-    allowed = api.side_by_side([lambda n=each: api.may(n[1], n[2], n[0]) for each in needed])  # type: ignore[misc]
-    missing = [each for each, is_allowed in zip(needed, allowed) if not is_allowed]
-    if missing:
-        lines = "\n".join(f"- {verb} {kind} in namespace {namespace}" for namespace, verb, kind in missing)
-        raise ClusterError(
-            f"The credentials for {api.cluster} lack permissions; nothing was changed. Missing:\n{lines}\n"
-            "roles/model_server/files/rbac-deployer.yml holds a Role that is enough",
-            {"missing": [{"namespace": n, "verb": v, "kind": k} for n, v, k in missing]},
-        )
+    check_permissions(
+        sorted({(plan.server.namespace, verb, kind) for plan in plans for verb, kind in plan.writes()}), api
+    )
 
 
 def _render_diff(server: ModelServer, changes: Sequence[_Change]) -> list[dict[str, str]]:

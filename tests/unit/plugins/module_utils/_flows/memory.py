@@ -48,6 +48,7 @@ class MemoryCluster:
         self.requests: list[str] = []
         self.denied: set[tuple[str, str]] = set()
         self.broken: set[tuple[str, str]] = set()
+        self.refused: set[str] = set()
         self.pod_logs: dict[str, str] = {}
         self.fail_at_write: int | None = None
         self._applied: dict[Key, dict[str, Any]] = {}
@@ -113,6 +114,8 @@ class MemoryCluster:
         key = self._key(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
         if key[1] and ("Namespace", "", key[1]) not in self.objects:
             raise ClusterError(f"namespace {key[1]} not found", {"status": 404})
+        if f"{key[0]} {key[2]}" in self.refused:
+            raise ClusterError(f"Failed applying {key[0]} {key[2]}: HTTP 422 is invalid", {"status": 422})
         before = self.objects.get(key)
         after = (
             copy.deepcopy(before)

@@ -260,6 +260,42 @@ def test_missing_permissions_are_all_named_and_nothing_is_written(cluster):
     assert cluster.writes == []
 
 
+def test_what_only_the_server_can_refuse_of_any_release_is_refused_before_the_first_write(cluster):
+    deploy(request({"name": "other"}), cluster)
+    cluster.writes.clear()
+    cluster.refused.add("Deployment other-blue")
+    changed = {"name": "other", "replicas": 3}
+    with pytest.raises(ClusterError) as refused:
+        deploy(request({}, changed), cluster)
+    words = "model_servers[other]: Failed applying Deployment other-blue: HTTP 422 is invalid. Nothing was changed"
+    assert (refused.value.message, refused.value.details) == (words, {"status": 422})
+    assert cluster.writes == []
+    with pytest.raises(ClusterError, match="HTTP 422 is invalid"):
+        deploy(request({}, changed, check_mode=True), cluster)
+
+
+def test_what_the_server_refuses_in_a_namespace_that_was_to_be_made_leaves_it_empty():
+    cluster = MemoryCluster()
+    cluster.refused.add("Deployment chat-blue")
+    with pytest.raises(ClusterError, match=r"is invalid\. Nothing was changed but for the new namespace llm$"):
+        deploy(request({"create_namespace": True}), cluster)
+    assert cluster.writes == ["apply Namespace llm"]
+
+
+def test_a_namespace_that_may_not_be_made_is_told_before_another_release_is_written(cluster):
+    cluster.refused.add("Namespace elsewhere")
+    with pytest.raises(ClusterError, match=r"model_servers\[other\]: .*Namespace elsewhere.* Nothing was changed$"):
+        deploy(request({}, {"name": "other", "namespace": "elsewhere", "create_namespace": True}), cluster)
+    assert cluster.writes == []
+
+
+def test_only_what_is_about_to_change_is_tried(cluster):
+    deploy(request(), cluster)
+    cluster.requests.clear()
+    deploy(request({"replicas": 2}), cluster)
+    assert [each for each in cluster.requests if each.startswith("patch")] == ["patch Deployment"] * 2
+
+
 def test_a_permission_that_the_plan_does_not_need_may_be_missing(cluster):
     deploy(request(), cluster)
     cluster.denied |= {("create", "Deployment"), ("delete", "Service")}
