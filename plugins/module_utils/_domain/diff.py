@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.secret_names import MASKED, mask
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_quantity
 
 __all__ = ["APPLIED", "is_covered", "normalise", "same_content", "show", "with_hash"]
@@ -20,8 +20,6 @@ APPLIED = "llmops.dev/applied"
 _SERVER_FIELDS = ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink")
 _SERVER_ANNOTATIONS = ("deployment.kubernetes.io/revision", APPLIED)
 _QUANTITIES = ("requests", "limits", "sizeLimit")
-_SECRET_NAME = re.compile(r"(?:^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|CREDENTIALS?)(?:$|_)", re.I)
-_MASKED = "(masked)"
 _TEMPLATE = "template.json"
 
 
@@ -78,24 +76,12 @@ def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return first == second
 
 
-def _mask(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_mask(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    masked = {key: _mask_text(item) if key == _TEMPLATE else _mask(item) for key, item in value.items()}
-    # A variable of a container, {name: X, value: Y}, that somebody has put a secret into.
-    if isinstance(value.get("name"), str) and "value" in value and _SECRET_NAME.search(value["name"]):
-        masked["value"] = _MASKED
-    return masked
-
-
 def _mask_text(text: Any) -> Any:
     """Return the pod template that a revision keeps as JSON, masked in the same way."""
     try:
-        return json.dumps(_mask(json.loads(text)), indent=1, sort_keys=True)
+        return json.dumps(mask(json.loads(text)), indent=1, sort_keys=True)
     except (TypeError, ValueError):
-        return _mask(text)
+        return text
 
 
 def show(item: Mapping[str, Any] | None) -> str:
@@ -105,5 +91,8 @@ def show(item: Mapping[str, Any] | None) -> str:
         return ""
     if plain.get("kind") == "Secret":
         for section in ("data", "stringData"):
-            plain[section] = dict.fromkeys(plain.get(section) or {}, _MASKED)
-    return json.dumps(_mask(plain), indent=2, sort_keys=True) + "\n"
+            plain[section] = dict.fromkeys(plain.get(section) or {}, MASKED)
+    masked = mask(plain)
+    if _TEMPLATE in (masked.get("data") or {}):
+        masked["data"][_TEMPLATE] = _mask_text(masked["data"][_TEMPLATE])
+    return json.dumps(masked, indent=2, sort_keys=True) + "\n"

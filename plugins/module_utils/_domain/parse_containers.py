@@ -10,8 +10,9 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Container, Volume
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import looks_secret, parse_image
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_image
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_pod import is_dns_label
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import plain_secrets
 
 __all__ = ["check_mounts", "parse_containers", "parse_volumes"]
 
@@ -98,16 +99,6 @@ def check_mounts(holder: Fields, volumes: Sequence[Volume], own: Sequence[str]) 
             )
 
 
-def _plain_secrets(spec: Mapping[str, Any]) -> list[str]:
-    """Return the variables of a container that hold a secret as plain text."""
-    variables = spec.get("env")
-    return [
-        str(each.get("name"))
-        for each in (variables if isinstance(variables, (list, tuple)) else ())
-        if isinstance(each, Mapping) and each.get("value") and looks_secret(str(each.get("name")))
-    ]
-
-
 def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
     name = fields.required_text("name", "Name the container.")
     if name and (not is_dns_label(name) or name == "engine"):
@@ -116,7 +107,7 @@ def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
     context = spec.get("securityContext")
     if isinstance(context, Mapping) and (context.get("privileged") or context.get("allowPrivilegeEscalation")):
         fields.problem("securityContext", "a privileged container is refused", hint="Use patches if it must be.")
-    for variable in _plain_secrets(spec):
+    for variable in plain_secrets(spec):
         fields.problem(
             f"env.{variable}",
             "looks like a secret and must not stand in the inventory",

@@ -23,17 +23,14 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     ModelSource,
     SecretKey,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.secret_names import looks_secret
 
-__all__ = ["looks_secret", "parse_engine", "parse_image", "parse_model"]
+__all__ = ["parse_engine", "parse_image", "parse_model"]
 
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")
-# Names whose values are secrets; HF_HUB_DISABLE_IMPLICIT_TOKEN and the like are switches.
-_SECRET_NAME = re.compile(
-    r"(?:^|_)(TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|ACCESS_KEY_ID|CREDENTIALS?)$", re.I
-)
 _SCHEMES = ("hf", "pvc", "s3")
 _LATER_SCHEMES = {
     "file": "Put the files on a volume and use pvc://CLAIM/FOLDER: Pod Security forbids host paths.",
@@ -187,11 +184,6 @@ def _check_variable(inner: Fields, name: str, version: EngineVersion) -> None:
     # Plug-ins read VLLM_ variables of their own, so only one that vLLM itself has dropped is certainly wrong.
     if finding is not None and "it " in finding.message:
         inner.problem(name, finding.message, hint=finding.hint)
-
-
-def looks_secret(name: str) -> bool:
-    """Whether the value of a variable of this name must come from a Secret."""
-    return _SECRET_NAME.search(name) is not None
 
 
 def _env_value(fields: Fields, name: str) -> EnvValue | None:
