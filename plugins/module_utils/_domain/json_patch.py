@@ -63,8 +63,8 @@ def _check(patch: Mapping[str, Any]) -> None:
         raise ValueError("path is missing; the whole pod template cannot be replaced")
     if patch["op"] in _NEEDS_VALUE and "value" not in patch:
         raise ValueError(f"{patch['op']} needs a value")
-    if patch["op"] in _NEEDS_FROM and "from" not in patch:
-        raise ValueError(f"{patch['op']} needs from")
+    if patch["op"] in _NEEDS_FROM and not patch.get("from"):
+        raise ValueError(f"{patch['op']} needs from, which names a part of the pod template")
 
 
 def _apply(document: Any, patch: Mapping[str, Any]) -> None:

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, parse_containers, parse_pod
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import (
+    engine_args,
+    labels,
+    parse_containers,
+    parse_pod,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import own_mounts, shm_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields, merge_defaults, nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_engine, parse_model
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_resources import parse_resources
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import render_template
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import find_breakage, find_host_access
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import sample_template
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, render_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
@@ -66,6 +72,10 @@ def parse_warnings(servers: Sequence[ModelServer]) -> tuple[str, ...]:
             finding.message
             for name, _value in engine.env
             if (finding := engine_args.check_variable(name, version)) is not None and finding.certain
+        ]
+        notes += [
+            f"patches open the node to the pod ({each}); Pod Security restricted refuses that"
+            for each in (find_host_access(sample_template(server, labels.SLOTS[0])) if server.patches else ())
         ]
         if server.replicas == 1 and server.rollout_strategy == "recreate":
             notes.append("one replica with strategy recreate: nobody answers while a new revision loads")
@@ -175,10 +185,22 @@ def _check_whole(fields: Fields, server: ModelServer) -> None:
             f"more than {size}",
             "Raise the limit or set resources.shm.",
         )
-    try:
-        render_template(server, "blue", None)
-    except ValueError as error:
-        fields.problem("patches", str(error), hint="`state: rendered` shows the template that patches start from.")
+    _check_template(fields, server)
+
+
+def _check_template(fields: Fields, server: ModelServer) -> None:
+    """Render the pods as a run does, so that what has been parsed can be rendered, and look at what patches leave."""
+    hint = "`state: rendered` shows the template that patches start from."
+    for slot in labels.SLOTS:
+        try:
+            template = sample_template(server, slot)
+        except ValueError as error:
+            fields.problem("patches", str(error), hint=hint)
+            return
+        if breakage := find_breakage(template, server, slot):
+            for each in breakage:
+                fields.problem("patches", each, hint=hint)
+            return
 
 
 def _check_duplicates(servers: Sequence[ModelServer], problems: list[Problem]) -> None:

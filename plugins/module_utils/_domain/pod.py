@@ -33,7 +33,15 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import render_bytes
 
-__all__ = ["DRAIN_MODULE", "canonical", "render_files", "render_revision", "render_template", "service_account"]
+__all__ = [
+    "DRAIN_MODULE",
+    "canonical",
+    "render_files",
+    "render_revision",
+    "render_template",
+    "sample_template",
+    "service_account",
+]
 
 DRAIN_MODULE = "llmops_drain.py"
 _REVISION_LENGTH = 10
@@ -154,6 +162,15 @@ def render_template(server: ModelServer, slot: str, files_name: str | None) -> d
         metadata["annotations"] = dict(server.annotations)
     template = {"metadata": metadata, "spec": _pod_spec(server, slot, files_name)}
     return apply_patches(template, server.patches)
+
+
+def sample_template(server: ModelServer, slot: str) -> dict[str, Any]:
+    """Return the template as a run renders it but for the name of the ConfigMap with the pod's files.
+
+    For checks of a specification: the files' content is not at hand there, but patches count their volume.
+    """
+    files = render_files(server, "")
+    return render_template(server, slot, files[0] if files is not None else None)
 
 
 def render_revision(server: ModelServer, files_name: str | None) -> tuple[str, dict[str, Any]]:
