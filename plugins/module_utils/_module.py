@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.secret_names import secret_values
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import LlmopsError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options
@@ -16,9 +17,21 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._options import 
 __all__ = ["run"]
 
 
+class _Module(AnsibleModule):
+    """Hides secrets inside of a kubeconfig that is given as data before the first word about the options is written.
+
+    ``no_log`` of the whole option would hide every text of it, such as ``v1`` or ``default``, wherever that appears in
+    a result, and the path of a kubeconfig in the errors that name it.
+    """
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update(secret_values(self.params.get("kubeconfig")))
+        super()._log_invocation()
+
+
 def run(options: Options, flow: Callable[[Mapping[str, Any], bool], Outcome]) -> None:
     """Run a flow with the module's parameters and whether this is check mode, and end the module."""
-    module = AnsibleModule(supports_check_mode=True, **options.arguments())
+    module = _Module(supports_check_mode=True, **options.arguments())
     try:
         outcome = flow(module.params, module.check_mode)
     except LlmopsError as error:

@@ -14,6 +14,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable, TypeVar
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.secret_names import is_private, mask
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import Problem
 
 __all__ = ["Fields", "merge_defaults", "nearest", "shown"]
@@ -21,6 +22,8 @@ __all__ = ["Fields", "merge_defaults", "nearest", "shown"]
 T = TypeVar("T")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 _SHOWN_CHARACTERS_MAX = 120
+# Sections in which a secret is likely when they are not even mappings, such as env: [HF_TOKEN=...].
+_MAY_HOLD_SECRETS = (".env", ".args")
 
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
@@ -30,8 +33,8 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value for an error text, shortened."""
-    text = repr(value)
+    """Return a value for an error text, shortened, without what stands under a secret's name."""
+    text = repr(mask(value))
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[: _SHOWN_CHARACTERS_MAX - 3] + "..."
 
 
@@ -62,13 +65,14 @@ class Fields:
 
     def problem_here(self, message: str, value: Any, allowed: str | None = None, hint: str | None = None) -> None:
         """Record a problem of this whole mapping."""
-        self.problems.append(Problem(self.path, message, shown(value), allowed, hint))
+        got = None if is_private(self.path) or self.path.endswith(_MAY_HOLD_SECRETS) else shown(value)
+        self.problems.append(Problem(self.path, message, got, allowed, hint))
 
     def problem(
         self, key: str, message: str, value: Any = None, allowed: str | None = None, hint: str | None = None
     ) -> None:
-        """Record a problem of one key."""
-        got = None if value is None else shown(value)
+        """Record a problem of one key; a value under a secret's name is not repeated."""
+        got = None if value is None or is_private(f"{self.path}.{key}") else shown(value)
         self.problems.append(Problem(f"{self.path}.{key}", message, got, allowed, hint))
 
     def has(self, key: str) -> bool:
@@ -92,7 +96,7 @@ class Fields:
         if value is None:
             return default
         if not isinstance(value, str) or not value.strip():
-            hint = f"Put quotes around it: {key}: '{value}'." if isinstance(value, (int, float)) else None
+            hint = self._quotes(key, f"{key}: '{value}'") if isinstance(value, (int, float)) else None
             self.problem(key, "expected a non-empty text", value, hint=hint)
             return default
         if choices and value not in choices:
@@ -187,7 +191,7 @@ class Fields:
         pairs = []
         for name, item in value.items():
             if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-                self.problem(f"{key}.{name}", "expected a text", item, hint=f"Put quotes around it: '{item}'.")
+                self.problem(f"{key}.{name}", "expected a text", item, hint=self._quotes(f"{key}.{name}", f"'{item}'"))
             else:
                 pairs.append((str(name), str(item)))
         return tuple(sorted(pairs))
@@ -208,6 +212,9 @@ class Fields:
                 allowed=", ".join(sorted(self._known)),
                 hint=f"Did you mean {guess}?" if guess else None,
             )
+
+    def _quotes(self, key: str, example: str) -> str:
+        return "Put quotes around it" + ("." if is_private(f"{self.path}.{key}") else f": {example}.")
 
     def _know(self, key: str) -> None:
         if key not in self._known:

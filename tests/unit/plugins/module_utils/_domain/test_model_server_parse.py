@@ -158,9 +158,30 @@ def test_bad_input_is_refused_with_path_value_and_next_step(change: Mapping[str,
     assert text in complaint(change)
 
 
-def test_a_secret_in_the_inventory_is_never_repeated() -> None:
-    change = {"model.token": "hf_planted", "engine.api_key": "hf_planted", "engine.env": {"X_PASSWORD": "hf_planted"}}
-    assert "hf_planted" not in complaint(change)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model.token": "hf_planted"},
+        {"model.credentials": "hf_planted"},
+        {"model.token": {"secret": "hf", "key": 1, "value": "hf_planted"}},
+        {"engine.api_key": "hf_planted"},
+        {"engine.env": {"X_PASSWORD": "hf_planted"}},
+        {"engine.env": {"MY_TOKEN": {"value": "hf_planted"}}},
+        {"engine.env": {"MY_TOKEN": ["hf_planted"]}},
+        {"engine.env": {"MODE": {"token": "hf_planted"}}},
+        {"engine.env": ["MY_TOKEN=hf_planted"]},
+        {"engine.args": "--api-key hf_planted"},
+        {"engine.args": {"hf_token": "hf_planted"}},
+        {"sidecars": [{"name": "x", "image": "a:1", "env": [{"name": "A_TOKEN", "value": "hf_planted"}]}]},
+        {"sidecars": {"password": "hf_planted"}},
+        {"labels": {"api-key": ["hf_planted"]}},
+        {"labels": {"api-key": True}},
+    ],
+)
+def test_a_secret_in_the_inventory_is_never_repeated(change: Mapping[str, Any]) -> None:
+    words = complaint(change)
+    assert "hf_planted" not in words
+    assert "True" not in words
 
 
 def test_all_problems_of_all_releases_are_told_at_once() -> None:

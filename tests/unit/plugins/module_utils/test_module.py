@@ -1,0 +1,30 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell of every module: what it hides, and what it refuses before a use case begins."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible.module_utils.basic import AnsibleModule
+
+from tests.support.playbooks import run_module
+from tests.unit.plugins.module_utils._domain.releases import written
+
+USER = {"name": "u", "user": {"token": "planted-token", "client-key-data": "planted-key"}}
+KUBECONFIG = {"apiVersion": "v1", "kind": "Config", "current-context": "default", "users": [USER]}
+
+
+def test_secrets_of_a_kubeconfig_that_is_data_are_neither_returned_nor_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    logged: list[Any] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, *words, **more: logged.append((words, more)))
+    arguments = {"kubeconfig": KUBECONFIG, "model_servers": [written()], "state": "rendered"}
+    result = run_module("model_server", arguments)
+    text = json.dumps(result) + str(logged)
+    assert result["invocation"]["module_args"]["kubeconfig"]["current-context"] == "default"
+    assert "current-context" in str(logged)
+    assert "planted" not in text
+    assert '"apiVersion": "v1"' in text
