@@ -13,6 +13,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_image
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_pod import is_dns_label
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import plain_secrets
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import find_privileges
 
 __all__ = ["check_mounts", "parse_containers", "parse_volumes"]
 
@@ -104,9 +105,14 @@ def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
     if name and (not is_dns_label(name) or name == "engine"):
         fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
     parse_image(fields, "image")
+    fields.nested("securityContext")  # tells when it is no mapping
     context = spec.get("securityContext")
-    if isinstance(context, Mapping) and (context.get("privileged") or context.get("allowPrivilegeEscalation")):
-        fields.problem("securityContext", "a privileged container is refused", hint="Use patches if it must be.")
+    for privilege in find_privileges(context) if isinstance(context, Mapping) else ():
+        fields.problem(
+            f"securityContext.{privilege}",
+            "is more than Pod Security restricted lets a container have",
+            hint="Leave it out; if it must be, add the container with patches.",
+        )
     for variable in plain_secrets(spec):
         fields.problem(
             f"env.{variable}",

@@ -28,7 +28,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.json_pat
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer, Volume
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import render_placement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import (
-    render_container_security,
+    render_extra_security,
     render_pod_security,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import render_bytes
@@ -121,7 +121,8 @@ def _pod_spec(server: ModelServer, slot: str, files_name: str | None) -> dict[st
     pairs = _volumes(server, files_name)
 
     def extra(spec: Mapping[str, Any]) -> dict[str, Any]:
-        return {"securityContext": render_container_security(server), **copy.deepcopy(dict(spec))}
+        own = copy.deepcopy(dict(spec))
+        return {**own, "securityContext": render_extra_security(server, own.get("securityContext"))}
 
     spec: dict[str, Any] = {
         "serviceAccountName": service_account(server),

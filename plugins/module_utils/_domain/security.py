@@ -8,13 +8,23 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 
-__all__ = ["PROFILES", "render_container_security", "render_pod_security"]
+__all__ = [
+    "PROFILES",
+    "find_privileges",
+    "render_container_security",
+    "render_extra_security",
+    "render_pod_security",
+]
 
 PROFILES = ("restricted", "restricted_rdma", "openshift")
+
+# The one capability that Pod Security `restricted` lets a container add.
+_CAPABILITIES = ("NET_BIND_SERVICE",)
 
 
 def render_pod_security(server: ModelServer) -> dict[str, Any]:
@@ -42,3 +52,37 @@ def render_container_security(server: ModelServer) -> dict[str, Any]:
         "readOnlyRootFilesystem": server.resources.accelerator is None,
         "capabilities": capabilities,
     }
+
+
+def render_extra_security(server: ModelServer, context: Any) -> dict[str, Any]:
+    """Return the securityContext of a sidecar or init container: the user's, over the engine's."""
+    base = render_container_security(server)
+    own = dict(context) if isinstance(context, Mapping) else {}
+    capabilities = own.get("capabilities")
+    if isinstance(capabilities, Mapping):
+        own["capabilities"] = {**base["capabilities"], **capabilities}
+    return {**base, **own}
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def find_privileges(context: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a container's securityContext takes beyond Pod Security `restricted`, as the keys that say so."""
+    found = [name for name in ("privileged", "allowPrivilegeEscalation") if context.get(name)]
+    found += ["runAsUser"] if context.get("runAsUser") == 0 else []
+    if context.get("runAsNonRoot", True) is not True:
+        found.append("runAsNonRoot")
+    capabilities = context.get("capabilities")
+    capabilities = capabilities if isinstance(capabilities, Mapping) else {}
+    if any(each not in _CAPABILITIES for each in _listed(capabilities.get("add"))):
+        found.append("capabilities.add")
+    if "drop" in capabilities and "ALL" not in _listed(capabilities["drop"]):
+        found.append("capabilities.drop")
+    profile = context.get("seccompProfile")
+    if isinstance(profile, Mapping) and profile.get("type") == "Unconfined":
+        found.append("seccompProfile")
+    if context.get("procMount", "Default") != "Default":
+        found.append("procMount")
+    return tuple(found)

@@ -135,7 +135,7 @@ from tests.unit.plugins.module_utils._domain.releases import COMMIT, complaint, 
         ({"sidecars": [{"name": "x", "image": "a"}]}, "sidecars[0].image: the image has no tag that pins it"),
         (
             {"init": [{"name": "x", "image": "a:1", "securityContext": {"privileged": True}}]},
-            "init[0].securityContext: a privileged container is refused",
+            "init[0].securityContext.privileged: is more than Pod Security restricted lets a container have. Leave",
         ),
         (
             {"sidecars": [{"name": "x", "image": "a:1", "env": [{"name": "API_TOKEN", "value": "planted"}]}]},
@@ -315,7 +315,7 @@ KEYS = ["engine", "model", "resources", "drain", "volumes", "sidecars", "placeme
 def test_parse_takes_containers_of_any_shape_and_variables_from_secrets() -> None:
     source = {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
     container = {"name": "x", "image": "a:1", "env": [source, "odd"]}
-    odd = {**container, "name": "y", "env": 5, "securityContext": "odd"}
+    odd = {**container, "name": "y", "env": 5}
     parsed = server({"sidecars": [container], "init": [odd]})
     assert [each.name for each in (*parsed.sidecars, *parsed.init)] == ["x", "y"]
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import find_privileges
 
 from tests.unit.plugins.module_utils._domain.releases import complaint, server
-from tests.unit.plugins.module_utils._domain.test_manifests import engine
+from tests.unit.plugins.module_utils._domain.test_manifests import CPU, engine, pod
 
 
 def volume(mount: str, **more: Any) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def container(**more: Any) -> list[dict[str, Any]]:
         ({"sidecars": container(volumeMount=[])}, "sidecars[0].volumeMount: unknown key; allowed: args, "),
         ({"sidecars": container(volumeMount=[])}, "Did you mean volumeMounts?"),
         ({"init": [None]}, "init[0]: expected a mapping"),
+        ({"sidecars": container(securityContext="odd")}, "sidecars[0].securityContext: expected a mapping (got 'odd')"),
         ({"sidecars": container() * 2}, "sidecars: two containers have the same name (got 'x'). Give one of them"),
         ({"sidecars": container(), "init": container()}, "init: two containers have the same name (got 'x')"),
         (
@@ -102,3 +104,35 @@ def test_devices_and_huge_pages_are_asked_for_and_limited_alike_wherever_they_ar
 def test_a_request_may_equal_its_limit_in_other_words() -> None:
     change = {"resources": {"requests": {"memory": "1024Mi"}, "limits": {"memory": "1Gi"}}}
     assert dict(server(change).resources.requests) == {"memory": "1024Mi"}
+
+
+@pytest.mark.parametrize(
+    ("context", "privileges"),
+    [
+        ({"privileged": True}, ("privileged",)),
+        ({"allowPrivilegeEscalation": True}, ("allowPrivilegeEscalation",)),
+        ({"runAsUser": 0, "runAsGroup": 0}, ("runAsUser",)),
+        ({"runAsNonRoot": False}, ("runAsNonRoot",)),
+        ({"capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]}}, ("capabilities.add",)),
+        ({"capabilities": {"add": "NET_ADMIN"}}, ("capabilities.add",)),
+        ({"capabilities": {"drop": ["NET_RAW"]}}, ("capabilities.drop",)),
+        ({"capabilities": {"drop": []}}, ("capabilities.drop",)),
+        ({"seccompProfile": {"type": "Unconfined"}}, ("seccompProfile",)),
+        ({"procMount": "Unmasked"}, ("procMount",)),
+        ({"runAsUser": 1000, "readOnlyRootFilesystem": False, "capabilities": {"add": ["NET_BIND_SERVICE"]}}, ()),
+        ({}, ()),
+    ],
+)
+def test_what_a_container_takes_beyond_restricted_is_found(context: Any, privileges: tuple[str, ...]) -> None:
+    assert find_privileges(context) == privileges
+
+
+def test_a_sidecars_own_security_context_lies_over_the_default() -> None:
+    own = {"readOnlyRootFilesystem": False, "runAsUser": 1000, "capabilities": {"add": ["NET_BIND_SERVICE"]}}
+    sidecar = pod({**CPU, "sidecars": container(securityContext=own)})["containers"][1]
+    assert sidecar["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": False,
+        "runAsUser": 1000,
+        "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+    }
