@@ -16,6 +16,9 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports imp
 
 __all__ = ["check_permissions", "check_references", "read_live", "read_namespaces"]
 
+# What Kubernetes puts into a new namespace by itself.
+_IN_EVERY_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
+
 
 def read_namespaces(servers: Sequence[ModelServer], api: ClusterApi, *, strict: bool = True) -> frozenset[str]:
     """Return the namespaces that are there; where ``strict``, a missing one that is not to be made is an error."""
@@ -73,22 +76,30 @@ def read_live(
 
 
 def check_references(servers: Sequence[ModelServer], present: frozenset[str], api: ClusterApi) -> None:
-    """Report every object that a specification refers to and that is not there."""
-    wanted = sorted(
-        {
-            (server.namespace, kind, name)
-            for server in servers
-            if server.namespace in present
-            for kind, name, _path in references(server)
-        }
-    )
+    """Report every object that a specification refers to and that is not there.
+
+    A namespace that is yet to be made holds nothing but what Kubernetes itself puts there.
+    """
+    named = {
+        (server.namespace, kind, name, server.namespace in present)
+        for server in servers
+        for kind, name, _path in references(server)
+    }
+    wanted = sorted((place, kind, name) for place, kind, name, is_there in named if is_there)
     found = api.side_by_side([lambda w=each: _exists(api, *w) for each in wanted])  # type: ignore[misc]
     missing = {key for key, there in zip(wanted, found) if not there}
+    missing |= {
+        (place, kind, name)
+        for place, kind, name, is_there in named
+        if not is_there and (kind, name) not in _IN_EVERY_NAMESPACE
+    }
     problems = [
         Problem(
             f"model_servers[{server.name}].{path}",
             f"there is no {kind} {server.namespace}/{name} on {api.cluster}",
-            hint="Create it first, or correct the name.",
+            hint="Create it first, or correct the name."
+            if server.namespace in present
+            else f"Create the namespace with its {kind} first: create_namespace makes an empty one.",
         )
         for server in servers
         for kind, name, path in references(server)

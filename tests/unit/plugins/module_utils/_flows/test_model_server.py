@@ -229,6 +229,23 @@ def test_every_missing_reference_is_named_with_its_path_and_nothing_is_written(c
     assert cluster.writes == []
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_nothing_that_is_referred_to_can_be_in_a_namespace_that_is_yet_to_be_made(check_mode):
+    cluster = MemoryCluster()
+    change = {
+        "create_namespace": True,
+        "model.token": {"secret": "hf", "key": "token"},
+        "security": {"service_account": "default"},
+        "engine.env": {"X": {"secret": "x", "key": "x", "optional": True}},
+    }
+    with pytest.raises(InputError) as refused:
+        deploy(request(change, check_mode=check_mode), cluster)
+    words = "model_servers[chat].model.token: there is no Secret llm/hf on https://memory. "
+    words += "Create the namespace with its Secret first: create_namespace makes an empty one."
+    assert refused.value.message == words
+    assert cluster.writes == []
+
+
 def test_a_secret_that_may_not_be_looked_at_is_left_to_the_kubelet(cluster):
     cluster.denied.add(("get", "Secret"))
     assert deploy(request({"engine.api_key": {"secret": "keys", "key": "chat"}}), cluster).changed
