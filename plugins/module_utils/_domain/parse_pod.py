@@ -18,6 +18,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     Probes,
     Security,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import REQUIRED
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import PROFILES
 
 __all__ = [
@@ -72,13 +73,30 @@ def parse_parallel(fields: Fields) -> Parallel:
     return parallel
 
 
+def _check_node_affinity(fields: Fields) -> None:
+    """Check the part of a node affinity that ``placement.gpu_products`` is added to; alternatives need not be many."""
+    fields.raw("preferredDuringSchedulingIgnoredDuringExecution")
+    if fields.has(REQUIRED):
+        required = fields.nested(REQUIRED)
+        terms = required.list_of_fields("nodeSelectorTerms")
+        if not terms:
+            required.problem("nodeSelectorTerms", "needs at least one term", required.raw("nodeSelectorTerms"))
+        for term in terms:
+            for key in ("matchExpressions", "matchFields"):
+                term.mappings(key)
+            term.finish()
+        required.finish()
+    fields.finish()
+
+
 def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
     """Return the section ``placement``."""
     affinity = fields.raw("affinity")
     if affinity is not None:
         inner = fields.nested("affinity")
-        for kind in ("nodeAffinity", "podAffinity", "podAntiAffinity"):
-            inner.raw(kind)
+        _check_node_affinity(inner.nested("nodeAffinity"))
+        for kind in ("podAffinity", "podAntiAffinity"):
+            inner.nested(kind)
         inner.finish()
     for toleration in fields.list_of_fields("tolerations"):
         for field in _TOLERATION_FIELDS:

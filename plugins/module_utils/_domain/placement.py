@@ -11,13 +11,13 @@ from typing import Any
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 
-__all__ = ["GPU_PRODUCT", "NODE_POOL", "render_placement"]
+__all__ = ["GPU_PRODUCT", "NODE_POOL", "REQUIRED", "render_placement"]
 
 # GPU Feature Discovery's label; provider labels go through placement.node_selector.
 GPU_PRODUCT = "nvidia.com/gpu.product"
 NODE_POOL = "llmops.dev/node-pool"
 _TOPOLOGY_KEYS = {"hostname": "kubernetes.io/hostname", "zone": "topology.kubernetes.io/zone"}
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def _affinity(server: ModelServer) -> dict[str, Any]:
@@ -25,10 +25,10 @@ def _affinity(server: ModelServer) -> dict[str, Any]:
     affinity = copy.deepcopy(server.placement.affinity or {})
     if server.placement.gpu_products:
         wanted = {"key": GPU_PRODUCT, "operator": "In", "values": list(server.placement.gpu_products)}
-        required = affinity.setdefault("nodeAffinity", {}).setdefault(_REQUIRED, {})
-        terms = required.setdefault("nodeSelectorTerms", [{}])
-        for term in terms:
-            term.setdefault("matchExpressions", []).append(wanted)
+        node = affinity["nodeAffinity"] = affinity.get("nodeAffinity") or {}
+        required = node[REQUIRED] = node.get(REQUIRED) or {"nodeSelectorTerms": [{}]}
+        for term in required["nodeSelectorTerms"]:
+            term["matchExpressions"] = [*(term.get("matchExpressions") or ()), wanted]
     return affinity
 
 

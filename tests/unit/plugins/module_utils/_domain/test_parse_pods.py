@@ -19,6 +19,11 @@ def volume(mount: str, **more: Any) -> dict[str, Any]:
     return {"volumes": [{"name": "v", "pvc": "x", "mount": mount}], **more}
 
 
+def affinity(required: Any) -> dict[str, Any]:
+    node = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    return {"placement": {"gpu_products": ["A100"], "affinity": node}}
+
+
 def container(**more: Any) -> list[dict[str, Any]]:
     return [{"name": "x", "image": "a:1", **more}]
 
@@ -79,6 +84,17 @@ def container(**more: Any) -> list[dict[str, Any]]:
                 "value. Did you mean operator?"
             ),
         ),
+        (affinity([]), "IgnoredDuringExecution: expected a mapping (got [])"),
+        (affinity({"nodeSelectorTerms": None}), "IgnoredDuringExecution.nodeSelectorTerms: needs at least one term"),
+        (affinity({"nodeSelectorTerms": {}}), "IgnoredDuringExecution.nodeSelectorTerms: expected a list (got {})"),
+        (
+            affinity({"nodeSelectorTerms": [3]}),
+            "IgnoredDuringExecution.nodeSelectorTerms[0]: expected a mapping (got 3)",
+        ),
+        (affinity({"nodeSelectorTerms": [{"matchExpressions": 1}]}), "[0].matchExpressions: expected a list (got 1)"),
+        (affinity({"nodeSelectorTerm": []}), "nodeSelectorTerm: unknown key"),
+        ({"placement.affinity": {"nodeAffinity": 3}}, "placement.affinity.nodeAffinity: expected a mapping (got 3)"),
+        ({"placement.affinity": {"podAffinity": 3}}, "placement.affinity.podAffinity: expected a mapping (got 3)"),
     ],
 )
 def test_what_kubernetes_would_refuse_is_refused_with_path_value_and_next_step(
@@ -136,3 +152,10 @@ def test_a_sidecars_own_security_context_lies_over_the_default() -> None:
         "runAsUser": 1000,
         "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
     }
+
+
+@pytest.mark.parametrize("node", [None, {}, {"requiredDuringSchedulingIgnoredDuringExecution": None}])
+def test_gpu_products_are_required_where_the_users_affinity_requires_nothing(node: Any) -> None:
+    spec = pod({"placement": {"gpu_products": ["A100"], "affinity": {"nodeAffinity": node}}})
+    (term,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    assert [each["values"] for each in term["matchExpressions"]] == [["A100"]]
