@@ -32,6 +32,7 @@ __all__ = [
     "Finding",
     "check_arg",
     "check_choice",
+    "check_meaning",
     "check_variable",
     "parse_version",
     "render_args",
@@ -83,16 +84,55 @@ _REPLACEMENTS = {
 
 # These read one JSON list; every other list is written as words behind the flag.
 _JSON_LISTS = frozenset({"allowed-origins", "allowed-methods", "allowed-headers"})
+# Switches without a negative: argparse's store_true, off unless written, so false is nothing. Those of vLLM 0.32.0 (its
+# parser was asked), then those of the server's own options before 0.10.1, which have a negative since.
+_PLAIN_SWITCHES = frozenset(
+    {
+        "aggregate-engine-logging",
+        "data-parallel-multi-port-external-lb",
+        "disable-log-stats",
+        "allow-credentials",
+        "disable-fastapi-docs",
+        "disable-frontend-multiprocessing",
+        "disable-log-requests",
+        "disable-uvicorn-access-log",
+        "enable-auto-tool-choice",
+        "enable-prompt-tokens-details",
+        "enable-request-id-headers",
+        "enable-server-load-tracking",
+        "enable-ssl-refresh",
+        "return-tokens-as-token-ids",
+    }
+)
+
+# Values that make another kind of server than the rest of the collection counts on: flag, values that do not, and why.
+_ONE_PER_POD = "GPUs of a pod are counted as tensor x pipeline x data. Leave it out."
+_COMPLETIONS_ONLY = "The gates ask for completions, which such a server does not answer. Leave it out."
+_REFUSED_VALUES: Mapping[str, tuple[tuple[str, ...], str, str]] = {
+    "prefill-context-parallel-size": (("1",), "more than 1 is not supported yet", _ONE_PER_POD),
+    "runner": (("auto", "generate"), "pooling models are not supported yet", _COMPLETIONS_ONLY),
+    "convert": (("auto", "none"), "pooling models are not supported yet", _COMPLETIONS_ONLY),
+    "task": (("auto", "generate"), "pooling models are not supported yet", _COMPLETIONS_ONLY),
+    "disable-log-stats": (
+        ("false",),
+        "takes away the counters that the health gate reads",
+        "Leave it out; disable_uvicorn_access_log makes the log shorter.",
+    ),
+}
 _VERSION = re.compile(r"^v?(\d+)\.(\d+)(?:\.(\d+)(?:\.\d+)?)?(?:[.+-]?(?:post|rc|dev|cpu|cu|rocm).*)?$")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong with one argument; ``certain`` is False where the facts end before the version."""
+    """What is wrong with one argument; ``certain`` is False where the facts end before the version.
+
+    ``elsewhere`` tells that other versions know the name, so that it is no variable of a plug-in.
+    """
 
     message: str
     hint: str | None = None
     certain: bool = True
+    elsewhere: bool = False
 
 
 def parse_version(text: str) -> EngineVersion:
@@ -179,7 +219,14 @@ def check_variable(name: str, version: EngineVersion) -> Finding | None:
         hint = f"Did you mean VLLM_{guess}?" if guess else None
         return Finding(f"vLLM {version} does not read the variable {name}", hint, certain=version <= NEWEST)
     reason = _missing_in(table[name[5:]], version)
-    return Finding(f"vLLM {version} does not read the variable {name}: it {reason}") if reason else None
+    return Finding(f"vLLM {version} does not read the variable {name}: it {reason}", elsewhere=True) if reason else None
+
+
+def check_meaning(name: str, value: Any) -> Finding | None:
+    """Return why a value of a known flag cannot work with the rest of the collection, or None."""
+    allowed, message, hint = _REFUSED_VALUES.get(name.replace("_", "-"), ((), "", ""))
+    text = render_value(value)
+    return Finding(message, hint) if allowed and value is not None and text not in allowed else None
 
 
 def render_value(value: Any) -> str:
@@ -194,7 +241,7 @@ def _render_arg(name: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, bool):
-        return (f"--{flag}",) if value else (f"--no-{flag}",)
+        return (f"--{flag}",) if value else () if flag in _PLAIN_SWITCHES else (f"--no-{flag}",)
     if isinstance(value, (list, tuple)) and flag not in _JSON_LISTS:
         return (f"--{flag}", *(render_value(item) for item in value))
     if isinstance(value, (str, int, float, list, tuple, dict)):

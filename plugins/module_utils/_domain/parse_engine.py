@@ -147,9 +147,13 @@ def parse_model(fields: Fields, release: str, version: EngineVersion) -> Model:
 def parse_image(fields: Fields, key: str, *, digest: str | None = None) -> str:
     """Return an image's name; ``latest`` and a missing tag are refused unless a digest pins the image."""
     image = fields.required_text(key, "Name the image with its tag.")
-    name, _rest, inline = image.partition("@")
+    name, separator, inline = image.partition("@")
     tag = name.rsplit("/", 1)[-1].partition(":")[2]
-    if image and not digest and not inline and tag in ("", "latest"):
+    if separator and not _DIGEST.match(inline):
+        fields.problem(key, "what stands behind @ is no digest", image, "NAME:TAG@sha256: and 64 hexadecimal digits")
+    elif separator and digest:
+        fields.problem(key, "has a digest, and so has engine.digest", image, hint="Keep one of them.")
+    elif image and not digest and not inline and tag in ("", "latest"):
         fields.problem(
             key,
             "the image has no tag that pins it"
@@ -182,7 +186,7 @@ def _parse_env(fields: Fields, version: EngineVersion, *, unsafe_allowed: bool) 
 def _check_variable(inner: Fields, name: str, version: EngineVersion) -> None:
     finding = engine_args.check_variable(name, version)
     # Plug-ins read VLLM_ variables of their own, so only one that vLLM itself has dropped is certainly wrong.
-    if finding is not None and "it " in finding.message:
+    if finding is not None and finding.elsewhere:
         inner.problem(name, finding.message, hint=finding.hint)
 
 
@@ -220,8 +224,10 @@ def _check_arg(inner: Fields, name: str, value: Any, version: EngineVersion) -> 
         finding = engine_args.check_choice(name, value, version)
     if finding is not None and finding.certain:
         inner.problem(name, finding.message, hint=finding.hint)
-    if not isinstance(value, (str, int, float, bool, list, tuple, dict, type(None))):
+    elif not isinstance(value, (str, int, float, bool, list, tuple, dict, type(None))):
         inner.problem(name, "has no form on a command line", shown(value))
+    elif (finding := engine_args.check_meaning(name, value)) is not None:
+        inner.problem(name, finding.message, value, hint=finding.hint)
 
 
 def _parse_args(fields: Fields, version: EngineVersion, *, unsafe_allowed: bool) -> tuple[tuple[str, Any], ...]:
@@ -230,6 +236,8 @@ def _parse_args(fields: Fields, version: EngineVersion, *, unsafe_allowed: bool)
     pairs = []
     for name, value in raw.items() if isinstance(raw, Mapping) else ():
         name = str(name).lstrip("-").replace("-", "_")
+        if name in dict(pairs):
+            inner.problem(name, "is there twice, with dashes and with underscores", hint="Keep one of them.")
         _check_arg(inner, name, value, version)
         pairs.append((name, value))
     written = dict(pairs)

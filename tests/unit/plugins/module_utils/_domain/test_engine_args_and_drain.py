@@ -136,6 +136,18 @@ def test_arguments_become_words_in_the_users_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        {"disable_log_stats": False, "aggregate_engine_logging": False, "prefill_context_parallel_size": 1},
+        {"runner": "generate", "convert": None, "data_parallel_multi_port_external_lb": False},
+    ],
+)
+def test_a_switch_without_a_negative_is_left_out_when_it_is_false(args: dict[str, Any]) -> None:
+    words = render_args(server({"engine.args": args, "engine.version": "0.32.0"}))
+    assert [word for word in words if word.startswith("--no-")] == []
+
+
 def test_the_drain_adds_up_where_the_engine_can_finish_streams() -> None:
     plan = plan_drain(Drain(stream_seconds_max=60, endpoint_seconds=10), parse_version("0.18"))
     assert (plan.pre_stop_seconds, plan.shutdown_timeout_seconds) == (10, 60)

@@ -53,6 +53,32 @@ from tests.unit.plugins.module_utils._domain.releases import COMMIT, complaint, 
         ({"engine.args": {"port": 1}}, "engine.args.port: is set by the collection. Use engine.port"),
         ({"engine.args": {"kv_cache_dtype": "fp9"}}, "engine.args.kv_cache_dtype: vLLM 0.18.0 does not know"),
         ({"engine.args": {"trust_remote_code": True}}, "runs code of the model's repository, which is not pinned"),
+        (
+            {"engine.args": {"disable_log_stats": True}},
+            "engine.args.disable_log_stats: takes away the counters that the health gate reads (got True). Leave it",
+        ),
+        (
+            {"engine.args": {"prefill_context_parallel_size": 2}},
+            "engine.args.prefill_context_parallel_size: more than 1 is not supported yet (got 2). GPUs of a pod are",
+        ),
+        ({"engine.args": {"runner": "pooling"}}, "engine.args.runner: pooling models are not supported yet (got 'pool"),
+        ({"engine.args": {"convert": "embed"}}, "engine.args.convert: pooling models are not supported yet"),
+        (
+            {"engine.args": {"task": "embed"}, "engine.version": "0.11.0"},
+            "engine.args.task: pooling models are not supported yet (got 'embed'). The gates ask for completions",
+        ),
+        (
+            {"engine.args": {"max-model-len": 1, "max_model_len": 2}},
+            "engine.args.max_model_len: is there twice, with dashes and with underscores. Keep one of them.",
+        ),
+        (
+            {"engine.image": "x/v@junk"},
+            "engine.image: what stands behind @ is no digest (got 'x/v@junk'); allowed: NAME:TAG@sha256: and 64",
+        ),
+        (
+            {"engine.image": "x/v:1@sha256:" + "0" * 64, "engine.digest": "sha256:" + "0" * 64},
+            "engine.image: has a digest, and so has engine.digest (got 'x/v:1@sha256:",
+        ),
         ({"engine.args": {"seed": {1}}}, "engine.args.seed: has no form on a command line"),
         ({"engine.port": 0}, "engine.port: is out of range (got 0); allowed: 1 to 65535"),
         ({"engine.env": {"HF_TOKEN": "hf_x"}}, "engine.env.HF_TOKEN: is set by the collection. Use model.token."),
