@@ -62,15 +62,16 @@ options:
     type: list
     elements: str
   connect_timeout_seconds:
-    description: Seconds within which a connection to the API server must stand.
+    description: Seconds within which a connection to the API server must stand, above zero.
     type: float
     default: 5.0
   read_timeout_seconds:
-    description: Seconds within which the API server must go on answering.
+    description: Seconds within which the API server must go on answering, above zero.
     type: float
     default: 30.0
   deadline_seconds:
-    description: Seconds after which no request is tried again, and within which each of them must have its answer.
+    description: >-
+      Seconds, above zero, after which no request is tried again, and within which each of them must have its answer.
     type: float
     default: 120.0
 """

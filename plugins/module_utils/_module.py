@@ -33,6 +33,7 @@ def run(options: Options, flow: Callable[[Mapping[str, Any], bool], Outcome]) ->
     """Run a flow with the module's parameters and whether this is check mode, and end the module."""
     module = _Module(supports_check_mode=True, **options.arguments())
     try:
+        options.check(module.params)
         outcome = flow(module.params, module.check_mode)
     except LlmopsError as error:
         module.fail_json(msg=error.message, details=error.details)

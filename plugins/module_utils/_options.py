@@ -7,19 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from ansible.module_utils.common.parameters import env_fallback
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
 __all__ = ["Options", "cluster", "releases"]
 
 
 @dataclass(frozen=True)
 class Options:
-    """An argument specification with the rules that belong to it; ``merge`` joins both."""
+    """An argument specification with the rules that belong to it; ``merge`` joins both.
+
+    ``above_zero`` and ``zero_or_more`` name options with numbers; Ansible has no rule for that.
+    """
 
     spec: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    above_zero: tuple[str, ...] = ()
+    zero_or_more: tuple[str, ...] = ()
 
     def merge(self, *others: Options) -> Options:
         """Return all options and all rules together."""
@@ -28,11 +35,25 @@ class Options:
             spec.update(other.spec)
             for name, value in other.rules.items():
                 rules[name] = (*rules.get(name, ()), *value)
-        return Options(spec, rules)
+        above_zero = tuple(name for each in (self, *others) for name in each.above_zero)
+        zero_or_more = tuple(name for each in (self, *others) for name in each.zero_or_more)
+        return Options(spec, rules, above_zero, zero_or_more)
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of ``AnsibleModule``."""
         return {"argument_spec": dict(self.spec), **{name: list(value) for name, value in self.rules.items()}}
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Raise InputError for every number that is out of range; an option without a value is none."""
+        numbers = {name: params[name] for name in (*self.above_zero, *self.zero_or_more) if params[name] is not None}
+        problems = [
+            Problem(name, "is out of range", f"{number:g}", "a number above zero" if strict else "zero or more")
+            for name, number in numbers.items()
+            for strict in [name in self.above_zero]
+            if not isfinite(number) or number < 0 or (strict and number == 0)
+        ]
+        if problems:
+            raise InputError(problems)
 
 
 def _from_environment(option: str, **spec: Any) -> dict[str, Any]:
@@ -62,6 +83,7 @@ def cluster() -> Options:
             "deadline_seconds": {"type": "float", "default": 120.0},
         },
         {"required_together": (("username", "password"), ("client_cert", "client_key"))},
+        above_zero=("connect_timeout_seconds", "read_timeout_seconds", "deadline_seconds"),
     )
 
 

@@ -60,7 +60,7 @@ options:
     type: int
     default: 0
   probe_timeout_seconds:
-    description: Seconds that each question may take.
+    description: Seconds that each question may take, above zero.
     type: float
     default: 60.0
   unschedulable_seconds:
@@ -225,7 +225,9 @@ OPTIONS = Options(
         },
         "slice_seconds": {"type": "float"},
         "resume": {"type": "dict"},
-    }
+    },
+    above_zero=("probe_timeout_seconds", "slice_seconds"),
+    zero_or_more=("timeout_seconds", "unschedulable_seconds", "warmup_requests"),
 ).merge(cluster())
 
 _OF_THE_GATE = tuple(GateRequest.__dataclass_fields__)

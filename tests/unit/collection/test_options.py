@@ -13,6 +13,7 @@ import pytest
 import yaml
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.llmops.kubernetes.plugins.module_utils import _options
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options
 
 from .conftest import MODULES
@@ -85,6 +86,36 @@ def test_rules_of_a_module_name_options_that_exist(module: str) -> None:
     options = options_of(module)
     assert options.rules
     assert {name for rules in options.rules.values() for rule in rules for name in rule} <= set(options.spec)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_numbers_with_a_limit_are_options_with_numbers_and_say_so(module: str) -> None:
+    options = options_of(module)
+    limited = (*options.above_zero, *options.zero_or_more)
+    assert limited
+    assert {options.spec[name]["type"] for name in limited} <= {"int", "float"}
+    assert {name for name in options.spec if name.endswith("_seconds")} <= set(limited)
+
+
+@pytest.mark.parametrize("name", _options.cluster().above_zero)
+def test_the_documentation_of_a_time_says_its_limit(name: str) -> None:
+    assert "above zero" in text_of(fragment("cluster")[name])
+
+
+@pytest.mark.parametrize("value", [0, -1.5, float("nan"), float("inf")])
+def test_a_number_out_of_range_is_refused_with_what_is_allowed(value: float) -> None:
+    options = Options({"a": {"type": "float"}}, above_zero=("a",), zero_or_more=("b",))
+    with pytest.raises(InputError, match=rf"^a: is out of range \(got {value:g}\); allowed: a number above zero$"):
+        options.check({"a": value, "b": 0})
+
+
+def test_numbers_in_range_pass_and_all_others_are_told_at_once() -> None:
+    options = Options(above_zero=("a",)).merge(Options(zero_or_more=("b", "c")))
+    options.check({"a": 0.1, "b": 0, "c": None})
+    with pytest.raises(
+        InputError, match=r"a: is out of range[^$]*b: is out of range \(got -1\); allowed: zero or more"
+    ):
+        options.check({"a": 0, "b": -1, "c": 0})
 
 
 def test_merging_joins_options_and_rules_and_leaves_both_sides_as_they_were() -> None:

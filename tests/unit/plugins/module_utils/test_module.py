@@ -28,3 +28,17 @@ def test_secrets_of_a_kubeconfig_that_is_data_are_neither_returned_nor_logged(mo
     assert "current-context" in str(logged)
     assert "planted" not in text
     assert '"apiVersion": "v1"' in text
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "allowed"),
+    [("connect_timeout_seconds", -1, "a number above zero"), ("deadline_seconds", 0, "a number above zero")],
+)
+def test_a_time_that_is_none_is_refused_before_the_server_is_asked(option: str, value: float, allowed: str) -> None:
+    arguments = {"host": "https://127.0.0.1:1", "model_servers": [written()], option: value}
+    result = run_module("model_server", arguments)
+    assert result["failed"]
+    assert result["msg"] == f"{option}: is out of range (got {value}); allowed: {allowed}"
+    assert result["details"] == {
+        "problems": [{"path": option, "message": "is out of range", "value": str(value), "allowed": allowed}]
+    }
