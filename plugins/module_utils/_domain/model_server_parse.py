@@ -95,7 +95,7 @@ def _parse_one(item: Any, index: int, defaults: Mapping[str, Any], problems: lis
 
 
 def _read(fields: Fields) -> ModelServer:
-    name = _name(fields, "name", NAME_LENGTH_MAX, "Name the release.")
+    name = _name(fields, "name", NAME_LENGTH_MAX, "Name the release.", of_service=True)
     namespace = _name(fields, "namespace", 63, "Say in which namespace it runs.")
     version = _version(fields.nested("engine"))
     engine = parse_engine(fields.nested("engine"), version)
@@ -134,13 +134,14 @@ def _read(fields: Fields) -> ModelServer:
     return server
 
 
-def _name(fields: Fields, key: str, length_max: int, hint: str) -> str:
+def _name(fields: Fields, key: str, length_max: int, hint: str, *, of_service: bool = False) -> str:
     name = fields.required_text(key, hint)
-    if name and (not parse_pod.is_dns_label(name) or len(name) > length_max):
+    starts = "a letter" if of_service else "a letter or digit"
+    if name and (not parse_pod.is_dns_label(name) or len(name) > length_max or (of_service and name[0].isdigit())):
         allowed = (
-            f"up to {length_max} lower-case letters, digits and hyphens, starting and ending with a letter or digit"
+            f"up to {length_max} lower-case letters, digits and hyphens, starting with {starts}, without a hyphen last"
         )
-        fields.problem(key, "is no DNS label", name, allowed)
+        fields.problem(key, "is no name of a Service" if of_service else "is no DNS label", name, allowed)
     return name
 
 

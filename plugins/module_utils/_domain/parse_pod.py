@@ -40,7 +40,7 @@ _DAY_SECONDS = 86400
 
 
 def is_dns_label(text: str) -> bool:
-    """Whether Kubernetes takes a text as the name of a Service or a namespace."""
+    """Whether Kubernetes takes a text as the name of a namespace, a volume or a container (RFC 1123)."""
     return bool(_DNS_LABEL.match(text))
 
 

@@ -35,9 +35,14 @@ from tests.unit.plugins.module_utils._domain.releases import COMMIT, complaint, 
         ({"engine.imagee": "x"}, "model_servers[chat].engine.imagee: unknown key"),
         (
             {"name": "Chat_1"},
-            "model_servers[Chat_1].name: is no DNS label (got 'Chat_1'); allowed: up to 40 lower-case",
+            "model_servers[Chat_1].name: is no name of a Service (got 'Chat_1'); allowed: up to 40 lower-case",
         ),
-        ({"name": "x" * 41}, "is no DNS label"),
+        ({"name": "x" * 41}, "is no name of a Service"),
+        (
+            {"name": "7b-chat"},
+            "is no name of a Service (got '7b-chat'); allowed: up to 40 lower-case letters, digits and",
+        ),
+        ({"namespace": "LLM"}, "namespace: is no DNS label (got 'LLM'); allowed: up to 63 lower-case letters, digits"),
         ({"name": None}, "model_servers[0].name: is required. Name the release."),
         ({"namespace": None}, "model_servers[chat].namespace: is required"),
         ({"engine.image": "vllm/vllm-openai:latest"}, "engine.image: the tag latest is refused"),
@@ -223,6 +228,11 @@ def test_all_problems_of_all_releases_are_told_at_once() -> None:
 def test_two_releases_of_one_name_in_one_namespace_are_refused() -> None:
     with pytest.raises(InputError, match="there are two releases of this name in namespace llm"):
         parse_model_servers([written(), written()])
+
+
+def test_a_namespace_may_begin_with_a_digit_and_a_service_may_not() -> None:
+    assert server({"namespace": "7b"}).namespace == "7b"
+    assert "starting with a letter, without" in complaint({"name": "7b"})
 
 
 def test_releases_of_one_name_may_live_in_two_namespaces() -> None:
