@@ -51,6 +51,17 @@ def _strategy(server: ModelServer) -> dict[str, Any]:
     return {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": 1 - surge}}
 
 
+def _open_ports(server: ModelServer) -> list[tuple[int, str]]:
+    """Return number and protocol of the ports that peers may reach: the engine's, and those that sidecars name."""
+    extra = {
+        (port["containerPort"], port.get("protocol") or "TCP")
+        for container in (*server.sidecars, *server.init)
+        for port in container.spec.get("ports") or ()
+    }
+    engine = (server.engine.port, "TCP")
+    return [engine, *sorted(extra - {engine})]
+
+
 class _Release:
     """Renders the objects of one server in one slot."""
 
@@ -153,7 +164,7 @@ class _Release:
             "ingress": [
                 {
                     "from": [{"podSelector": {}}, *copy.deepcopy(list(server.network.ingress_from))],
-                    "ports": [{"port": server.engine.port, "protocol": "TCP"}],
+                    "ports": [{"port": port, "protocol": protocol} for port, protocol in _open_ports(server)],
                 }
             ],
         }

@@ -100,11 +100,27 @@ def check_mounts(holder: Fields, volumes: Sequence[Volume], own: Sequence[str]) 
             )
 
 
+def _check_ports(fields: Fields) -> None:
+    for port in fields.list_of_fields("ports"):
+        port.integer("containerPort", None, minimum=1, maximum=65535)
+        if not port.has("containerPort"):
+            port.problem("containerPort", "is required", hint="Say the number of the port.")
+        elif isinstance(port.raw("containerPort"), (str, float)):
+            port.problem(
+                "containerPort", "expected a whole number", port.raw("containerPort"), hint="Leave the quotes out."
+            )
+        port.text("protocol", "TCP", choices=("TCP", "UDP", "SCTP"))
+        for field in ("hostIP", "hostPort", "name"):
+            port.raw(field)
+        port.finish()
+
+
 def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
     name = fields.required_text("name", "Name the container.")
     if name and (not is_dns_label(name) or name == "engine"):
         fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
     parse_image(fields, "image")
+    _check_ports(fields)
     fields.nested("securityContext")  # tells when it is no mapping
     context = spec.get("securityContext")
     for privilege in find_privileges(context) if isinstance(context, Mapping) else ():

@@ -225,6 +225,18 @@ def test_secrets_are_references() -> None:
     assert variables["M"] == {"configMapKeyRef": {"name": "c", "key": "k", "optional": True}}
 
 
+def test_the_policy_admits_to_the_ports_of_sidecars_too() -> None:
+    ports = [{"containerPort": 9090, "name": "metrics"}, {"containerPort": 53, "protocol": "UDP"}]
+    change = {
+        "sidecars": [{"name": "proxy", "image": "a:1", "ports": ports}],
+        "init": [{"name": "native", "image": "a:1", "restartPolicy": "Always", "ports": [{"containerPort": 9090}]}],
+    }
+    (rule,) = find(render(change), "NetworkPolicy", "chat")["spec"]["ingress"]
+    assert [(each["port"], each["protocol"]) for each in rule["ports"]] == [(8000, "TCP"), (53, "UDP"), (9090, "TCP")]
+    (rule,) = find(render(), "NetworkPolicy", "chat")["spec"]["ingress"]
+    assert [each["port"] for each in rule["ports"]] == [8000]
+
+
 def test_the_users_variables_come_last_and_win() -> None:
     change = {"engine.env": {"HOME": "/x", "PYTHONPATH": "/mine", "Z": "$(HOME)", "S": {"secret": "s", "key": "k"}}}
     names = [each["name"] for each in engine(change)["env"]]

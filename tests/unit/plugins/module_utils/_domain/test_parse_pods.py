@@ -75,6 +75,10 @@ def container(**more: Any) -> list[dict[str, Any]]:
         ({"sidecars": container(volumeMount=[])}, "Did you mean volumeMounts?"),
         ({"init": [None]}, "init[0]: expected a mapping"),
         ({"sidecars": container(securityContext="odd")}, "sidecars[0].securityContext: expected a mapping (got 'odd')"),
+        ({"sidecars": container(ports=[{"name": "p"}])}, "sidecars[0].ports[0].containerPort: is required. Say the"),
+        ({"sidecars": container(ports=[{"containerPort": "9"}])}, "containerPort: expected a whole number (got '9')"),
+        ({"sidecars": container(ports=[{"containerPort": 9, "protocol": "tcp"}])}, "allowed: TCP, UDP, SCTP"),
+        ({"sidecars": container(ports=[{"port": 9}])}, "sidecars[0].ports[0].port: unknown key"),
         ({"sidecars": container() * 2}, "sidecars: two containers have the same name (got 'x'). Give one of them"),
         ({"sidecars": container(), "init": container()}, "init: two containers have the same name (got 'x')"),
         (
