@@ -19,13 +19,16 @@ from dataclasses import dataclass
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_args import SHUTDOWN_TIMEOUT_SINCE
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Drain, EngineVersion
 
-__all__ = ["DRAIN_FILE", "TEARDOWN_SECONDS", "DrainPlan", "plan_drain"]
+__all__ = ["DRAIN_FILE", "KEEP_ALIVE_SECONDS", "TEARDOWN_SECONDS", "DrainPlan", "plan_drain"]
 
 # preStop makes this file; it lies on the pod's own writable /tmp.
 DRAIN_FILE = "/tmp/llmops-drain"  # noqa: S108 - a path inside the container
 
 # The engine needs some 6 s to end after its last stream (measured on 0.32.0, CPU); ROCm's workers get 15 s.
 TEARDOWN_SECONDS = 20
+
+# The engine ends a connection that has been idle for so long (VLLM_HTTP_TIMEOUT_KEEP_ALIVE's default).
+KEEP_ALIVE_SECONDS = 5
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields i
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_engine, parse_model
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_resources import parse_resources
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import find_breakage, find_host_access
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import find_breakage
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import sample_template
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_bytes, render_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["NAME_LENGTH_MAX", "parse_model_servers", "parse_warnings"]
+__all__ = ["NAME_LENGTH_MAX", "parse_model_servers"]
 
 # The longest derived name, NAME-revision-XXXXXXXXXX, has to be a label's value too (63 characters).
 NAME_LENGTH_MAX = 40
@@ -54,33 +54,6 @@ def parse_model_servers(
     if problems:
         raise InputError(problems)
     return tuple(server for server in servers if not only or server.name in only)
-
-
-def parse_warnings(servers: Sequence[ModelServer]) -> tuple[str, ...]:
-    """Return what deserves a word although it is allowed, each with the release's name."""
-    warnings = []
-    for server in servers:
-        version, engine = server.engine.version, server.engine
-        notes = list(plan_drain(server.drain, version).notes)
-        if version > engine_args.NEWEST:
-            notes.append(
-                f"vLLM {version} is newer than what is known here ({engine_args.NEWEST}): arguments are not checked"
-            )
-        if engine.digest is None and "@" not in engine.image:
-            notes.append(f"engine.image {engine.image} is pinned by its tag only; engine.digest pins the content")
-        notes += [
-            finding.message
-            for name, _value in engine.env
-            if (finding := engine_args.check_variable(name, version)) is not None and finding.certain
-        ]
-        notes += [
-            f"patches open the node to the pod ({each}); Pod Security restricted refuses that"
-            for each in (find_host_access(sample_template(server, labels.SLOTS[0])) if server.patches else ())
-        ]
-        if server.replicas == 1 and server.rollout_strategy == "recreate":
-            notes.append("one replica with strategy recreate: nobody answers while a new revision loads")
-        warnings += [f"{server.name}: {note}" for note in notes]
-    return tuple(warnings)
 
 
 def _parse_one(item: Any, index: int, defaults: Mapping[str, Any], problems: list[Problem]) -> ModelServer:

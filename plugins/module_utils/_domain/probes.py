@@ -37,10 +37,14 @@ _DOWNLOADED = ("hf", "s3")
 
 @dataclass(frozen=True)
 class StartBudget:
-    """How long a pod may take until it serves, in seconds, and what that was computed from."""
+    """How long a pod may take until it serves, in seconds, and what that was computed from.
+
+    ``is_assumed`` tells that neither the user nor the model's name has said how large it is.
+    """
 
     seconds: int
     computed_from: str
+    is_assumed: bool = False
 
 
 def estimate_model_bytes(name: str, quantization: str | None) -> int | None:
@@ -58,7 +62,7 @@ def plan_start(server: ModelServer) -> StartBudget:
     """Return the start budget: the user's own, or fixed start + download + load, with a margin."""
     if server.probes.startup_seconds_max is not None:
         return StartBudget(server.probes.startup_seconds_max, "probes.startup_seconds_max")
-    model = server.model
+    model, estimate = server.model, None
     name = f"{model.source.root}/{model.source.path}"
     if model.size_gib is not None:
         size, source = model.size_gib * GIB, f"model.size_gib {model.size_gib:g}"
@@ -72,7 +76,7 @@ def plan_start(server: ModelServer) -> StartBudget:
         seconds += size / _DOWNLOAD_BYTES_PER_SECOND
         source += ", with the download"
     budget = max(_BUDGET_SECONDS_MIN, math.ceil(seconds * _MARGIN / 60) * 60)
-    return StartBudget(budget, source)
+    return StartBudget(budget, source, is_assumed=model.size_gib is None and estimate is None)
 
 
 def render_probes(server: ModelServer) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifest
     with_owner,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_warnings
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
@@ -78,7 +78,7 @@ def render(request: Request) -> Outcome:
     for server in request.servers:
         objects = list(render_objects(server, request.drain_middleware))
         releases.append({**_describe(server, objects, labels.SLOTS[0], ()), "manifests": objects})
-    return Outcome(False, {"model_servers": releases}, warnings=parse_warnings(request.servers))
+    return Outcome(False, {"model_servers": releases}, warnings=find_notices(request.servers))
 
 
 def deploy(request: Request, api: ClusterApi) -> Outcome:
@@ -96,7 +96,7 @@ def deploy(request: Request, api: ClusterApi) -> Outcome:
         diff += _render_diff(plan.server, changes)
         releases.append(_describe(plan.server, plan.objects, plan.stable_slot, changes))
     result = {"model_servers": releases, "cluster": api.cluster}
-    return Outcome(changed, result, diff, parse_warnings(request.servers))
+    return Outcome(changed, result, diff, find_notices(request.servers))
 
 
 def remove(request: Request, api: ClusterApi) -> Outcome:

@@ -16,10 +16,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     ModelSource,
     SecretKey,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import (
-    parse_model_servers,
-    parse_warnings,
-)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -326,20 +323,6 @@ def test_a_digest_pins_an_image_without_a_tag() -> None:
     assert server({"engine.image": f"vllm@{digest}"}).engine.image == f"vllm@{digest}"
 
 
-def test_what_is_allowed_but_deserves_a_word_is_said() -> None:
-    warnings = parse_warnings(
-        [
-            server({"engine.version": "9.0", "engine.env": {"VLLM_PLUGIN_X": "1"}, "engine.args": {"new_flag": 1}}),
-            server({"name": "two", "rollout.strategy": "recreate", "engine.env": {"VLLM_ODD": "1"}}),
-        ]
-    )
-    text = "\n".join(warnings)
-    assert "chat: vLLM 9.0.0 is newer than what is known here" in text
-    assert "two: engine.image docker.io/vllm/vllm-openai:v0.18.0 is pinned by its tag only" in text
-    assert "two: one replica with strategy recreate: nobody answers while a new revision loads" in text
-    assert "two: vLLM 0.18.0 does not read the variable VLLM_ODD" in text
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -373,7 +356,3 @@ def test_any_input_is_parsed_or_refused_in_words(raw: list[Any]) -> None:
 @given(st.sampled_from(KEYS), JSON)
 def test_any_section_is_parsed_or_refused_in_words(key: str, value: Any) -> None:
     assert refused_in_words([written({key: value})])
-
-
-def test_an_image_with_a_digest_gets_no_warning() -> None:
-    assert parse_warnings([server({"engine.digest": "sha256:" + "0" * 64})]) == ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_warnings
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
 
 from tests.unit.plugins.module_utils._domain.releases import complaint, server
 from tests.unit.plugins.module_utils._domain.test_manifests import pod
@@ -82,6 +82,6 @@ def test_a_patch_that_opens_the_node_is_allowed_with_a_warning() -> None:
         {"op": "add", "path": "/spec/hostIPC", "value": True},
         {"op": "add", "path": "/spec/volumes/-", "value": volume},
     ]
-    text = "\n".join(parse_warnings([server({"patches": patches})]))
+    text = "\n".join(find_notices([server({"patches": patches})]))
     for word in ("hostNetwork", "hostIPC", "hostPath /data"):
         assert f"chat: patches open the node to the pod ({word}); Pod Security restricted refuses that" in text
