@@ -45,7 +45,7 @@ def is_unchanged(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> b
     return is_covered({key: value for key, value in wanted.items() if key not in ("apiVersion", "kind")}, live)
 
 
-_VOLUME_KINDS = {"pvc": "PersistentVolumeClaim", "configmap": "ConfigMap", "secret": "Secret"}
+_REFERRED_KINDS = {"pvc": "PersistentVolumeClaim", "configmap": "ConfigMap", "secret": "Secret"}
 
 
 def _env_references(server: ModelServer) -> Iterator[tuple[str, str, str]]:
@@ -64,15 +64,16 @@ def references(server: ModelServer) -> tuple[tuple[str, str, str], ...]:
     template = model.chat_template.configmap if model.chat_template is not None else None
     named: list[tuple[str, str | None, str]] = [
         ("PersistentVolumeClaim", model.source.root if model.source.scheme == "pvc" else None, "model.source"),
+        ("PersistentVolumeClaim", model.cache_claim, "model.cache"),
         ("Secret", model.credentials_secret, "model.credentials"),
         ("ConfigMap", template.configmap if template is not None else None, "model.chat_template"),
         ("Secret", engine.tls_secret, "engine.tls"),
         ("ServiceAccount", server.security.service_account, "security.service_account"),
         *(("Secret", name, "engine.pull_secrets") for name in engine.pull_secrets),
         *(
-            (_VOLUME_KINDS[volume.kind], str(volume.source), f"volumes[{volume.name}]")
+            (_REFERRED_KINDS[volume.kind], str(volume.source), f"volumes[{volume.name}]")
             for volume in server.volumes
-            if volume.kind in _VOLUME_KINDS
+            if volume.kind in _REFERRED_KINDS
         ),
     ]
     found = [(kind, name, path) for kind, name, path in named if name is not None]

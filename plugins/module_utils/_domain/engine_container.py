@@ -23,6 +23,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units im
 __all__ = [
     "CACHE_PATH",
     "FILES_PATH",
+    "HUB_PATH",
     "MODELS_PATH",
     "OWNED_ENV",
     "SHM_PATH",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 CACHE_PATH = "/var/cache/llmops"
+# Beside the cache and not in it: it is another volume.
+HUB_PATH = "/var/cache/llmops-hub"
 FILES_PATH = "/etc/llmops"
 MODELS_PATH = "/models"
 TEMPLATE_PATH = "/etc/llmops-template"
@@ -57,7 +60,7 @@ OWNED_ENV = {
 def own_mounts(server: ModelServer) -> tuple[str, ...]:
     """Return where the collection mounts volumes, or may do so after another change of the specification."""
     models = (MODELS_PATH,) if server.model.source.scheme == "pvc" else ()
-    return (TMP_PATH, CACHE_PATH, SHM_PATH, FILES_PATH, TEMPLATE_PATH, TLS_PATH, *models)
+    return (TMP_PATH, CACHE_PATH, HUB_PATH, SHM_PATH, FILES_PATH, TEMPLATE_PATH, TLS_PATH, *models)
 
 
 def shm_bytes(server: ModelServer) -> int:
@@ -76,6 +79,9 @@ def _model_argument(server: ModelServer) -> str:
     source = server.model.source
     if source.scheme == "pvc":
         return f"{MODELS_PATH}/{source.path}".rstrip("/")
+    if source.scheme == "volume":
+        mount = next(volume.mount for volume in server.volumes if volume.name == source.root)
+        return f"{mount}/{source.path}".rstrip("/")
     if source.scheme == "s3":
         return f"s3://{source.root}/{source.path}".rstrip("/")
     return source.root
@@ -159,6 +165,9 @@ def _computed_env(server: ModelServer) -> dict[str, dict[str, Any]]:
     }
     if server.model.source.scheme != "hf":
         env["HF_HUB_OFFLINE"] = {"value": "1"}
+    if server.model.cache_claim is not None:
+        # Only what the hub library guards with locks is shared; compiled code and modules of a model stay with the pod.
+        env["HF_HUB_CACHE"] = {"value": HUB_PATH}
     budget = plan_start(server).seconds
     if budget > _ENGINE_READY_TIMEOUT_SECONDS and server.engine.version >= engine_args.ENGINE_READY_TIMEOUT_SINCE:
         env["VLLM_ENGINE_READY_TIMEOUT_S"] = {"value": str(budget)}

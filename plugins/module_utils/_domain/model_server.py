@@ -78,10 +78,10 @@ class EngineVersion:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where the weights are: scheme ``hf``, ``pvc`` or ``s3``, and what follows ``://``.
+    """Where the weights are: scheme ``hf``, ``pvc``, ``s3`` or ``volume``, and what follows ``://``.
 
-    ``root`` is the repository (``Qwen/Qwen2.5-7B-Instruct``), the claim's name or the bucket; ``path`` is the folder
-    inside of the claim or bucket, without a leading slash (empty for ``hf``).
+    ``root`` is the repository (``Qwen/Qwen2.5-7B-Instruct``), the name of the claim, of the bucket or of one of the
+    release's ``volumes``; ``path`` is the folder inside of it, without a leading slash (empty for ``hf``).
     """
 
     scheme: str
@@ -99,13 +99,17 @@ class ChatTemplate:
 
 @dataclass(frozen=True)
 class Model:
-    """The model: source, pinned revision, the names that clients ask for (the first is the one gates use)."""
+    """The model: source, pinned revision, the names that clients ask for (the first is the one gates use).
+
+    ``cache_claim`` names a PersistentVolumeClaim that keeps what is downloaded from the hub, for all pods.
+    """
 
     source: ModelSource
     served_names: tuple[str, ...]
     revision: str | None = None
     token: SecretKey | None = None
     credentials_secret: str | None = None
+    cache_claim: str | None = None
     chat_template: ChatTemplate | None = None
     quantization: str | None = None
     size_gib: float | None = None

@@ -142,6 +142,12 @@ def _strategy(fields: Fields) -> str:
 
 def _check_whole(fields: Fields, server: ModelServer) -> None:
     """Check what only all sections together can tell."""
+    source, names = server.model.source, [volume.name for volume in server.volumes]
+    if source.scheme == "volume" and source.root not in names:
+        guess = nearest(source.root, names)
+        hint = f"Did you mean {guess}?" if guess else "Add it to volumes, with a mount."
+        fields.problem("model.source", f"there is no volume {source.root}", allowed=", ".join(names) or None, hint=hint)
+        return
     parse_containers.check_mounts(fields, server.volumes, own_mounts(server))
     try:
         plan_drain(server.drain, server.engine.version)

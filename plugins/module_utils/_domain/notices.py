@@ -59,6 +59,15 @@ def _rollout_notices(server: ModelServer) -> Iterator[str]:
         )
 
 
+def _model_notices(server: ModelServer) -> Iterator[str]:
+    model = server.model
+    if model.source.scheme == "hf" and server.replicas > 1 and model.cache_claim is None:
+        yield (
+            f"each of {server.replicas} replicas downloads the weights by itself, and again when its pod is replaced "
+            "(model.cache: {pvc: NAME} keeps them)"
+        )
+
+
 def _template_notices(server: ModelServer) -> Iterator[str]:
     if server.patches:
         for each in find_host_access(sample_template(server, labels.SLOTS[0])):
@@ -67,5 +76,5 @@ def _template_notices(server: ModelServer) -> Iterator[str]:
 
 def find_notices(servers: Sequence[ModelServer]) -> tuple[str, ...]:
     """Return what deserves a word although it is allowed, each with the release's name."""
-    parts = (_drain_notices, _engine_notices, _rollout_notices, _template_notices)
+    parts = (_drain_notices, _engine_notices, _model_notices, _rollout_notices, _template_notices)
     return tuple(f"{server.name}: {note}" for server in servers for part in parts for note in part(server))

@@ -17,7 +17,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security
 
 __all__ = ["check_mounts", "parse_containers", "parse_volumes"]
 
-_OWN_VOLUMES = ("tmp", "cache", "shm", "model", "files", "chat-template", "tls")
+_OWN_VOLUMES = ("tmp", "cache", "hub", "shm", "model", "files", "chat-template", "tls")
 _VOLUME_KINDS = ("pvc", "configmap", "secret", "csi", "empty_dir")
 # Fields of a container, so that a misspelt one is told with the nearest: the API server is not asked when manifests are
 # only rendered. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container

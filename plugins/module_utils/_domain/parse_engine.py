@@ -31,7 +31,8 @@ _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 _ENV_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _REPOSITORY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")
-_SCHEMES = ("hf", "pvc", "s3")
+_SCHEMES = ("hf", "pvc", "s3", "volume")
+_SOURCES = "hf://ORG/NAME, pvc://CLAIM/FOLDER, s3://BUCKET/PATH, volume://NAME/FOLDER"
 _LATER_SCHEMES = {
     "file": "Put the files on a volume and use pvc://CLAIM/FOLDER: Pod Security forbids host paths.",
     "oci": "Download the model onto a volume and use pvc://CLAIM/FOLDER until then.",
@@ -63,17 +64,14 @@ def _secret_key(fields: Fields, key: str) -> SecretKey | None:
 
 
 def _parse_source(fields: Fields) -> ModelSource:
-    text = fields.required_text(
-        "source", "Say where the weights are: hf://ORG/NAME, pvc://CLAIM/FOLDER or s3://BUCKET/PATH."
-    )
+    text = fields.required_text("source", f"Say where the weights are: {_SOURCES}.")
     scheme, separator, rest = text.partition("://")
     if not text:
         return ModelSource("hf", "")
-    allowed = "hf://ORG/NAME, pvc://CLAIM/FOLDER, s3://BUCKET/PATH"
     if scheme in _LATER_SCHEMES and separator:
-        fields.problem("source", f"{scheme}:// is not supported yet", text, allowed, _LATER_SCHEMES[scheme])
+        fields.problem("source", f"{scheme}:// is not supported yet", text, _SOURCES, _LATER_SCHEMES[scheme])
     elif scheme not in _SCHEMES or not rest.strip("/"):
-        fields.problem("source", "is no model source", text, allowed)
+        fields.problem("source", "is no model source", text, _SOURCES)
     elif scheme == "hf":
         if not _REPOSITORY.match(rest):
             fields.problem("source", "is no repository of the hub", text, "hf://ORG/NAME")
@@ -117,6 +115,18 @@ def _parse_template(fields: Fields) -> ChatTemplate | None:
     return ChatTemplate(text=text, configmap=ConfigMapKey(name, key) if name is not None else None)
 
 
+def _parse_cache(fields: Fields, source: ModelSource) -> str | None:
+    """Return the claim that keeps downloads of the hub."""
+    if not fields.has("cache"):
+        return None
+    inner = fields.nested("cache")
+    claim = inner.required_text("pvc", "Name the PersistentVolumeClaim.")
+    inner.finish()
+    if source.scheme != "hf":
+        fields.problem("cache", f"has no meaning for {source.scheme}://: nothing is downloaded", hint="Leave it out.")
+    return claim or None
+
+
 def parse_model(fields: Fields, release: str, version: EngineVersion) -> Model:
     """Return the section ``model``; ``release`` is the served name where none is given."""
     source = _parse_source(fields)
@@ -133,6 +143,7 @@ def parse_model(fields: Fields, release: str, version: EngineVersion) -> Model:
         revision=_parse_revision(fields, source),
         token=_secret_key(fields, "token"),
         credentials_secret=credentials.text("secret", None),
+        cache_claim=_parse_cache(fields, source),
         chat_template=_parse_template(fields),
         quantization=quantization,
         size_gib=fields.number("size_gib", None, above=0, unit="GiB"),

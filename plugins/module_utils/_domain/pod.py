@@ -16,6 +16,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain im
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import (
     CACHE_PATH,
     FILES_PATH,
+    HUB_PATH,
     MODELS_PATH,
     SHM_PATH,
     TEMPLATE_PATH,
@@ -100,6 +101,8 @@ def _volumes(server: ModelServer, files_name: str | None) -> list[tuple[dict[str
     if model.source.scheme == "pvc":
         claim = {"persistentVolumeClaim": {"claimName": model.source.root, "readOnly": True}}
         pairs.append(pair("model", claim, MODELS_PATH, readOnly=True))
+    if model.cache_claim is not None:
+        pairs.append(pair("hub", {"persistentVolumeClaim": {"claimName": model.cache_claim}}, HUB_PATH))
     if files_name is not None:
         pairs.append(pair("files", {"configMap": {"name": files_name}}, FILES_PATH, readOnly=True))
     if model.chat_template is not None and model.chat_template.configmap is not None:

@@ -34,6 +34,10 @@ def render_pod_security(server: ModelServer) -> dict[str, Any]:
         context["runAsUser"] = context["runAsGroup"] = server.security.run_as_user
         if server.security.fs_group is not None:
             context["fsGroup"] = server.security.fs_group
+        elif server.model.cache_claim is not None:
+            # A new volume belongs to root; one that fits already is not walked through again.
+            context["fsGroup"] = server.security.run_as_user
+            context["fsGroupChangePolicy"] = "OnRootMismatch"
     return context
 
 

@@ -68,7 +68,22 @@ S3: dict[str, Any] = {
 }
 PVC: dict[str, Any] = {"model.source": "pvc://models/tiny", "model.revision": None, "security": "openshift"}
 TEMPLATE: dict[str, Any] = {"model.chat_template": {"configmap": "t", "key": "k"}, "engine.version": "0.11.0"}
-TABLE = {"minimal": {}, "everything": EVERYTHING, "cpu": CPU, "s3": S3, "pvc": PVC, "template": TEMPLATE}
+CACHED: dict[str, Any] = {"model.cache": {"pvc": "hub"}, "replicas": 2}
+ON_VOLUME: dict[str, Any] = {
+    "model.source": "volume://weights/qwen/7b",
+    "model.revision": None,
+    "volumes": [{"name": "weights", "csi": {"driver": "x"}, "mount": "/models/"}],
+}
+TABLE = {
+    "minimal": {},
+    "everything": EVERYTHING,
+    "cpu": CPU,
+    "s3": S3,
+    "pvc": PVC,
+    "template": TEMPLATE,
+    "cached": CACHED,
+    "volume": ON_VOLUME,
+}
 
 
 def render(change: Mapping[str, Any] | None = None, **more: Any) -> tuple[dict[str, Any], ...]:
@@ -212,6 +227,30 @@ def test_models_on_volumes_and_in_buckets_are_read_from_there() -> None:
     assert words.startswith("s3://bucket/path/model --served-model-name chat --load-format runai_streamer")
     assert env(S3)["AWS_SECRET_ACCESS_KEY"] == {"secretKeyRef": {"name": "aws", "key": "secret_access_key"}}
     assert "--load-format" not in engine({**S3, "engine.args": {"load_format": "auto"}})["args"][:4]
+
+
+def test_weights_on_an_extra_volume_are_read_from_where_it_is_mounted() -> None:
+    assert engine(ON_VOLUME)["args"][0] == "/models/qwen/7b"
+    assert env(ON_VOLUME)["HF_HUB_OFFLINE"] == "1"
+    assert engine({**ON_VOLUME, "model.source": "volume://weights"})["args"][0] == "/models"
+
+
+def test_downloads_of_the_hub_go_to_the_shared_volume_and_nothing_else_does() -> None:
+    spec = pod(CACHED)
+    mounts = {each["name"]: each for each in spec["containers"][0]["volumeMounts"]}
+    place = mounts["hub"]["mountPath"]
+    assert [name for name, value in env(CACHED).items() if str(value).startswith(place)] == ["HF_HUB_CACHE"]
+    assert not mounts["hub"].get("readOnly")
+    assert {"name": "hub", "persistentVolumeClaim": {"claimName": "hub"}} in spec["volumes"]
+    assert not place.startswith(f"{mounts['cache']['mountPath']}/")
+    assert "HF_HUB_CACHE" not in env()
+
+
+def test_the_pods_user_may_write_to_the_shared_volume() -> None:
+    context = pod(CACHED)["securityContext"]
+    assert (context["fsGroup"], context["fsGroupChangePolicy"]) == (context["runAsUser"], "OnRootMismatch")
+    assert pod({**CACHED, "security": {"fs_group": 100}})["securityContext"]["fsGroup"] == 100
+    assert "fsGroup" not in pod({**CACHED, "security": "openshift"})["securityContext"]
 
 
 def test_a_template_of_a_configmap_is_mounted() -> None:

@@ -14,7 +14,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices 
 from tests.unit.plugins.module_utils._domain.releases import COMMIT, server
 
 # Nothing about it deserves a word.
-QUIET: dict[str, Any] = {"engine.digest": "sha256:" + "0" * 64, "replicas": 2}
+QUIET: dict[str, Any] = {"engine.digest": "sha256:" + "0" * 64, "replicas": 2, "model.cache": {"pvc": "hub"}}
 
 
 def notices(change: Mapping[str, Any]) -> tuple[str, ...]:
@@ -34,6 +34,10 @@ def test_a_release_without_risks_gets_no_word() -> None:
         (
             {"engine.args": {"trust_remote_code": True, "code_revision": COMMIT}},
             "engine.args.trust_remote_code runs code of the model's repository",
+        ),
+        (
+            {"model.cache": None},
+            "each of 2 replicas downloads the weights by itself, and again when its pod is replaced (model.cache:",
         ),
         ({"drain.middleware": False}, "drain.middleware is off: clients that keep their connections lose requests"),
         (
@@ -70,6 +74,7 @@ def test_what_is_allowed_but_deserves_a_word_is_said_with_the_name_of_the_releas
         {"rollout.strategy": "in_place"},
         {"rollout.strategy": "recreate", "replicas": 0},
         {"rollout.strategy": "surge", "replicas": 1},
+        {"rollout.strategy": "surge", "replicas": 1, "model.cache": None},
         {"replicas": 1, "resources.accelerator": "none"},
         {"model.source": "hf://deepseek-ai/DeepSeek-V3", "model.size_gib": 640},
         {"model.source": "hf://deepseek-ai/DeepSeek-V3", "probes.startup_seconds_max": 3600},

@@ -56,7 +56,7 @@ def container(**more: Any) -> list[dict[str, Any]]:
             volume("/var/cache/llmops"),
             (
                 "volumes[v].mount: /var/cache/llmops is mounted by the collection (got '/var/cache/llmops'); allowed: "
-                "a folder outside of /tmp, /var/cache/llmops, /dev/shm, "
+                "a folder outside of /tmp, /var/cache/llmops, "
             ),
         ),
         (volume("/etc/llmops/more/"), "volumes[v].mount: /etc/llmops is mounted by the collection"),

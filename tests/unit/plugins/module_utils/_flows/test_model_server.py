@@ -246,6 +246,11 @@ def test_nothing_that_is_referred_to_can_be_in_a_namespace_that_is_yet_to_be_mad
     assert cluster.writes == []
 
 
+def test_a_missing_claim_for_downloads_is_named(cluster):
+    with pytest.raises(InputError, match=r"chat\]\.model\.cache: there is no PersistentVolumeClaim llm/hub on https"):
+        deploy(request({"model.cache": {"pvc": "hub"}}), cluster)
+
+
 def test_a_secret_that_may_not_be_looked_at_is_left_to_the_kubelet(cluster):
     cluster.denied.add(("get", "Secret"))
     assert deploy(request({"engine.api_key": {"secret": "keys", "key": "chat"}}), cluster).changed
