@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, Decimal
 
-__all__ = ["GIB", "MIB", "parse_bytes", "parse_milli_cpu", "parse_quantity", "render_bytes"]
+__all__ = ["GIB", "MIB", "parse_bytes", "parse_quantity", "render_bytes"]
 
 MIB = 1024**2
 GIB = 1024**3
@@ -49,14 +49,6 @@ def parse_bytes(text: str) -> int:
     if value < 0:
         raise ValueError(f"{text!r} is negative")
     return int(value.to_integral_value(ROUND_CEILING))
-
-
-def parse_milli_cpu(text: str) -> int:
-    """Return thousandths of a CPU, rounded up; ValueError where it is no quantity or negative."""
-    value = parse_quantity(text)
-    if value < 0:
-        raise ValueError(f"{text!r} is negative")
-    return int((value * 1000).to_integral_value(ROUND_CEILING))
 
 
 def render_bytes(value: int) -> str:
