@@ -99,7 +99,8 @@ class _Release:
     def configuration(self) -> list[dict[str, Any]]:
         name = f"{self.server.name}-revision-{self.revision}"
         data = {"template.json": canonical(self.revision_template)}
-        extra = {labels.REVISION: self.revision}
+        # A revision is of one version; Services, files and the like may serve pods of several.
+        extra = {labels.REVISION: self.revision, labels.VERSION: str(self.server.engine.version)}
         objects = [self._object("v1", "ConfigMap", name, extra, immutable=True, data=data)]
         if self.files is not None:
             objects.append(self._object("v1", "ConfigMap", self.files[0], immutable=True, data=self.files[1]))

@@ -162,6 +162,15 @@ def test_a_revision_is_the_content_of_the_pods_and_nothing_else() -> None:
     assert len(first) == 10
 
 
+def test_what_belongs_to_one_version_of_the_engine_says_which() -> None:
+    marked = [
+        f"{item['kind']} {item['metadata']['name'].partition('-')[2].partition('-')[0]}"
+        for item in render()
+        if item["metadata"].get("labels", {}).get(labels.VERSION) == "0.18.0"
+    ]
+    assert marked == ["ConfigMap revision", "Deployment blue"]
+
+
 @given(st.integers(0, 50))
 def test_the_number_of_replicas_never_restarts_a_pod(replicas: int) -> None:
     def template(count: int) -> Any:
