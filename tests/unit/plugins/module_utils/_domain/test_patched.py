@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import render_objects
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.unit.plugins.module_utils._domain.releases import complaint, server
+from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, complaint, server, written
 from tests.unit.plugins.module_utils._domain.test_manifests import pod
 
 ENGINE = "/spec/containers/0"
@@ -85,3 +92,42 @@ def test_a_patch_that_opens_the_node_is_allowed_with_a_warning() -> None:
     text = "\n".join(find_notices([server({"patches": patches})]))
     for word in ("hostNetwork", "hostIPC", "hostPath /data"):
         assert f"chat: patches open the node to the pod ({word}); Pod Security restricted refuses that" in text
+
+
+def pointers(value: Any, path: str = "") -> Iterator[str]:
+    """Yield every place in a template, and one that is not there beside each."""
+    children: Mapping[Any, Any] = {}
+    if isinstance(value, dict):
+        children = {key.replace("~", "~0").replace("/", "~1"): item for key, item in value.items()}
+    elif isinstance(value, list):
+        children = dict(enumerate(value))
+        yield f"{path}/-"
+    if children:
+        yield f"{path}/nowhere"
+    for key, item in children.items():
+        yield f"{path}/{key}"
+        yield from pointers(item, f"{path}/{key}")
+
+
+PLACES = ["", "no-slash", *pointers({"metadata": {"labels": {INSTANCE.rsplit("/", 1)[-1]: ""}}, "spec": pod()})]
+PATCH = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "replace", "remove", "move", "copy", "test", "odd"]),
+        "path": st.sampled_from(PLACES),
+    },
+    optional={
+        "from": st.sampled_from(PLACES),
+        "value": st.sampled_from([None, 1, "x", True, [], {}, ["x"], [None], {"name": "engine"}, [{"name": "engine"}]]),
+    },
+)
+
+
+@given(st.lists(PATCH, min_size=1, max_size=3))
+def test_any_patch_is_refused_in_words_or_can_be_rendered_in_both_slots(patches: list[dict[str, Any]]) -> None:
+    try:
+        (parsed,) = parse_model_servers([written({"patches": patches})])
+    except InputError:
+        return
+    find_notices([parsed])
+    for slot in ("blue", "green"):
+        assert render_objects(parsed, DRAIN_TEXT, slot=slot)[-1]["kind"] == "Deployment"
