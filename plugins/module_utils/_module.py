@@ -26,12 +26,14 @@ class _Module(AnsibleModule):
 
     def _log_invocation(self) -> None:
         self.no_log_values.update(secret_values(self.params.get("kubeconfig")))
-        super()._log_invocation()
+        log: Callable[[], None] = super()._log_invocation
+        log()
 
 
 def run(options: Options, flow: Callable[[Mapping[str, Any], bool], Outcome]) -> None:
     """Run a flow with the module's parameters and whether this is check mode, and end the module."""
-    module = _Module(supports_check_mode=True, **options.arguments())
+    make: Callable[..., AnsibleModule] = _Module
+    module = make(supports_check_mode=True, **options.arguments())
     try:
         options.check(module.params)
         outcome = flow(module.params, module.check_mode)

@@ -244,7 +244,7 @@ def _check_arg(inner: Fields, name: str, value: Any, version: EngineVersion) -> 
 def _parse_args(fields: Fields, version: EngineVersion, *, unsafe_allowed: bool) -> tuple[tuple[str, Any], ...]:
     raw = fields.raw("args")
     inner = fields.nested("args")
-    pairs = []
+    pairs: list[tuple[str, Any]] = []
     for name, value in raw.items() if isinstance(raw, Mapping) else ():
         name = str(name).lstrip("-").replace("-", "_")
         if name in dict(pairs):

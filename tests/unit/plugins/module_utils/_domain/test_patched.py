@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import render_objects
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
@@ -109,7 +108,7 @@ def pointers(value: Any, path: str = "") -> Iterator[str]:
         yield from pointers(item, f"{path}/{key}")
 
 
-PLACES = ["", "no-slash", *pointers({"metadata": {"labels": {INSTANCE.rsplit("/", 1)[-1]: ""}}, "spec": pod()})]
+PLACES = ["", "no-slash", *pointers({"metadata": {"labels": {"app.kubernetes.io/instance": "chat"}}, "spec": pod()})]
 PATCH = st.fixed_dictionaries(
     {
         "op": st.sampled_from(["add", "replace", "remove", "move", "copy", "test", "odd"]),
