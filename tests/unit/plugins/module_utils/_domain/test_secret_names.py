@@ -94,4 +94,4 @@ def test_the_secrets_of_a_kubeconfig_are_found_wherever_they_are() -> None:
         {"name": "d", "user": {"password": "", "username": "u"}},
     ]
     assert list(secret_values({"kind": "Config", "users": users})) == ["one", "two", "three", "four"]
-    assert list(secret_values("/home/me/.kube/config")) == []
+    assert list(secret_values("~/.kube/config")) == []
