@@ -14,8 +14,8 @@ __all__ = ["MASKED", "is_private", "looks_secret", "mask", "secret_values"]
 MASKED = "(masked)"
 # As whole words at the end of a name, so that MAX_TOKENS, TOKEN_LIMIT and HF_TOKEN_PATH are none.
 _SECRET = re.compile(
-    r"(?:^|[-_])(?:TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API[-_]?KEY|ACCESS[-_]?KEY|PRIVATE[-_]?KEY|CREDENTIALS?)"
-    r"(?:[-_](?:ID|KEY|VALUE|DATA|\d+))?$",
+    r"(?:^|[-_])(?:TOKEN|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|API[-_]?KEYS?|(?:ACCESS|PRIVATE)[-_]?KEY|CREDENTIALS?)"
+    r"(?:[-_](?:ID|KEY|VALUE|DATA|V?\d+))?$",
     re.IGNORECASE,
 )
 # HF_HUB_DISABLE_IMPLICIT_TOKEN and the like are switches.

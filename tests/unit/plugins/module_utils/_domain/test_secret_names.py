@@ -25,6 +25,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.secret_n
         "DB_PASSWORD",
         "SECRET_KEY",
         "TOKEN_2",
+        "HUB_TOKEN_V2",
+        "API_KEYS",
         "client-secret",
         "refresh-token",
         "CREDENTIALS",
