@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_args import SHUTDOWN_TIMEOUT_SINCE
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Drain, EngineVersion
 
-__all__ = ["DRAIN_FILE", "KEEP_ALIVE_SECONDS", "TEARDOWN_SECONDS", "DrainPlan", "plan_drain"]
+__all__ = ["DRAIN_FILE", "KEEP_ALIVE_SECONDS", "KEEP_ALIVE_VARIABLE", "TEARDOWN_SECONDS", "DrainPlan", "plan_drain"]
 
 # preStop makes this file; it lies on the pod's own writable /tmp.
 DRAIN_FILE = "/tmp/llmops-drain"  # noqa: S108 - a path inside the container
@@ -27,8 +27,9 @@ DRAIN_FILE = "/tmp/llmops-drain"  # noqa: S108 - a path inside the container
 # The engine needs some 6 s to end after its last stream (measured on 0.32.0, CPU); ROCm's workers get 15 s.
 TEARDOWN_SECONDS = 20
 
-# The engine ends a connection that has been idle for so long (VLLM_HTTP_TIMEOUT_KEEP_ALIVE's default).
+# The engine ends a connection that has been idle for so long, unless its variable says otherwise.
 KEEP_ALIVE_SECONDS = 5
+KEEP_ALIVE_VARIABLE = "VLLM_HTTP_TIMEOUT_KEEP_ALIVE"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, labels
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import KEEP_ALIVE_SECONDS, plan_drain
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import (
+    KEEP_ALIVE_SECONDS,
+    KEEP_ALIVE_VARIABLE,
+    plan_drain,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import plan_strategy
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import find_host_access
@@ -32,13 +36,19 @@ def _engine_notices(server: ModelServer) -> Iterator[str]:
             yield finding.message
 
 
+def _keep_alive_seconds(server: ModelServer) -> int:
+    """Return for how long the engine keeps an idle connection; one behind a gateway is often told to keep it longer."""
+    value = dict(server.engine.env).get(KEEP_ALIVE_VARIABLE)
+    return int(value) if isinstance(value, str) and value.isdecimal() else KEEP_ALIVE_SECONDS
+
+
 def _drain_notices(server: ModelServer) -> Iterator[str]:
-    plan = plan_drain(server.drain, server.engine.version)
+    plan, keep_alive = plan_drain(server.drain, server.engine.version), _keep_alive_seconds(server)
     yield from plan.notes
-    if plan.middleware and plan.pre_stop_seconds <= KEEP_ALIVE_SECONDS:
+    if plan.middleware and plan.pre_stop_seconds <= keep_alive:
         yield (
-            f"drain.endpoint_seconds {server.drain.endpoint_seconds} is not more than the {KEEP_ALIVE_SECONDS} s for "
-            "which the engine keeps an idle connection: a client may ask on one that is about to end"
+            f"drain.endpoint_seconds {server.drain.endpoint_seconds} is not more than the {keep_alive} s for which the "
+            "engine keeps an idle connection: a client may ask on one that is about to end"
         )
 
 

@@ -45,6 +45,10 @@ def test_a_release_without_risks_gets_no_word() -> None:
             "drain.endpoint_seconds 5 is not more than the 5 s for which the engine keeps an idle connection",
         ),
         (
+            {"engine.env": {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE": 65}},
+            "drain.endpoint_seconds 15 is not more than the 65 s for which the engine keeps",
+        ),
+        (
             {"model.source": "hf://deepseek-ai/DeepSeek-V3"},
             "the start budget of 900 s is computed from 16.0 GiB of weights (assumed; set model.size_gib)",
         ),
@@ -71,6 +75,7 @@ def test_what_is_allowed_but_deserves_a_word_is_said_with_the_name_of_the_releas
     "change",
     [
         {"drain.endpoint_seconds": 6},
+        {"drain.endpoint_seconds": 3, "engine.env": {"VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "2"}},
         {"rollout.strategy": "in_place"},
         {"rollout.strategy": "recreate", "replicas": 0},
         {"rollout.strategy": "surge", "replicas": 1},
