@@ -15,6 +15,7 @@ options:
     description:
       - Path of a kubeconfig file, or its content as a dictionary. Without it and without O(host), the service account
         of the pod that the task runs in is used, else the user's kubeconfig.
+      - Tokens, passwords and keys inside of a dictionary are masked in results and logs.
       - Environment variable E(K8S_AUTH_KUBECONFIG).
     type: raw
   context:
