@@ -34,13 +34,15 @@ SURVIVED = {
     "read-reset": Fault("reset", "GET", "services"),
     "read-answer-lost": Fault("reset_after", "GET", "services"),
     "read-answer-cut": Fault("cut", "GET", "configmaps"),
-    "apply-429": Fault("status", "PATCH", "services", nth=(1, 2), status=429, headers=SOON),
-    "apply-503": Fault("status", "PATCH", "deployments", status=503),
-    "apply-leader-changed": Fault("status", "PATCH", "configmaps", nth=(2,), status=500, body=LEADER),
-    "apply-reset": Fault("reset", "PATCH", "services", nth=(1, 3)),
-    "apply-answer-lost": Fault("reset_after", "PATCH", "deployments"),
-    "apply-answer-cut": Fault("cut", "PATCH", "configmaps"),
-    "apply-stalled": Fault("stall_after", "PATCH", "deployments"),
+    "apply-429": Fault("status", "PATCH", "services", nth=(4, 5), status=429, headers=SOON),
+    "apply-503": Fault("status", "PATCH", "deployments", nth=(2,), status=503),
+    "apply-leader-changed": Fault("status", "PATCH", "configmaps", nth=(5,), status=500, body=LEADER),
+    "apply-reset": Fault("reset", "PATCH", "services", nth=(4, 6)),
+    "apply-answer-lost": Fault("reset_after", "PATCH", "deployments", nth=(2,)),
+    "apply-answer-cut": Fault("cut", "PATCH", "configmaps", nth=(4,)),
+    "apply-stalled": Fault("stall_after", "PATCH", "deployments", nth=(2,)),
+    "trial-reset": Fault("reset", "PATCH", "services", nth=(1, 3)),
+    "trial-stalled": Fault("stall_after", "PATCH", "deployments"),
     "everything-twice": Fault("status", nth=(2, 4, 6, 8), status=503),
 }
 
@@ -104,7 +106,7 @@ def test_a_refused_write_names_the_object_and_the_next_run_finishes(
     broken: int, proxy: FaultProxy, place: str, cluster: Cluster
 ) -> None:
     name = f"half-{broken}"
-    proxy.set(Fault("status", "PATCH", nth=(broken,), status=500, body=INTERNAL))
+    proxy.set(Fault("status", "PATCH", nth=(OBJECTS_OF_A_RELEASE + broken,), status=500, body=INTERNAL))
     result = deploy(proxy, name, place)
     assert result["failed"]
     assert "something broke" in result["msg"]
@@ -115,6 +117,19 @@ def test_a_refused_write_names_the_object_and_the_next_run_finishes(
     assert deploy(proxy, name, place)["changed"] is True
     assert len(objects_of(cluster, place, name)) == OBJECTS_OF_A_RELEASE
     assert deploy(proxy, name, place)["changed"] is False
+
+
+@pytest.mark.parametrize("broken", [1, OBJECTS_OF_A_RELEASE])
+def test_a_refused_trial_names_the_object_and_leaves_nothing(
+    broken: int, proxy: FaultProxy, place: str, cluster: Cluster
+) -> None:
+    name = f"tried-{broken}"
+    proxy.set(Fault("status", "PATCH", nth=(broken,), status=500, body=INTERNAL))
+    result = deploy(proxy, name, place)
+    assert result["failed"]
+    assert f"{place}/{name}" in result["msg"]
+    assert result["msg"].endswith("something broke. Nothing was changed")
+    assert objects_of(cluster, place, name) == set()
 
 
 @pytest.mark.parametrize(
