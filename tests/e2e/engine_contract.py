@@ -5,7 +5,8 @@
 
 ``python engine_contract.py`` takes a list of command lines (``[["MODEL", "--flag", ...], ...]``) as JSON on standard
 input. Of the last one it builds the application, without an engine behind it. Prints behind ``MARK``: what the parser
-made of each, and what the application answered before and while the drain file was there.
+made of each, which of its switches have no negative, and what the application answered before and while the drain file
+was there.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from ask_engine import first
 MARK = "LLMOPS-ENGINE-CONTRACT "
 
 
-def _parse(lines: list[list[str]]) -> list[argparse.Namespace]:
+def _parse(lines: list[list[str]]) -> tuple[list[argparse.Namespace], list[str]]:
+    """Return what becomes of each command line, and the switches that have no negative."""
     parser = first("vllm.utils.argparse_utils:FlexibleArgumentParser")()
     (command,) = first("vllm.entrypoints.cli.serve:cmd_init")()
-    command.subparser_init(parser.add_subparsers())
-    return [parser.parse_args(["serve", *line]) for line in lines]
+    actions = command.subparser_init(parser.add_subparsers())._actions
+    plain = [action for action in actions if action.nargs == 0 and action.const is True and action.default is False]
+    words = {word for action in plain for word in action.option_strings if word.startswith("--")}
+    return [parser.parse_args(["serve", *line]) for line in lines], sorted(words)
 
 
 async def _get(app: Any, path: str) -> dict[str, Any]:
@@ -62,8 +66,9 @@ def _ask_application(options: argparse.Namespace) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    parsed = _parse(json.load(sys.stdin))
+    parsed, switches = _parse(json.load(sys.stdin))
     seen = {
+        "switches": switches,
         "parsed": [{name: repr(value) for name, value in vars(options).items()} for options in parsed],
         "application": _ask_application(parsed[-1]),
     }

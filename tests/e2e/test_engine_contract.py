@@ -120,6 +120,12 @@ def test_the_parser_takes_the_rendered_command_lines_and_means_the_same(contract
     assert plain["middleware"] == "['llmops_drain.DrainMiddleware']"
 
 
+def test_every_switch_without_a_negative_is_known_or_owned(contract: dict[str, Any]) -> None:
+    assert "--disable-log-stats" in contract["switches"]
+    known = {f"--{name}" for name in (*engine_args.PLAIN_SWITCHES, *engine_args.OWNED_ARGS)}
+    assert set(contract["switches"]) - known == set()
+
+
 def test_the_application_takes_the_drain_middleware_and_drains(contract: dict[str, Any]) -> None:
     application = contract["application"]
     assert application["before"] == {"status": 200, "connection": ""}

@@ -28,6 +28,7 @@ __all__ = [
     "NEWEST",
     "OLDEST",
     "OWNED_ARGS",
+    "PLAIN_SWITCHES",
     "SHUTDOWN_TIMEOUT_SINCE",
     "Finding",
     "check_arg",
@@ -86,7 +87,7 @@ _REPLACEMENTS = {
 _JSON_LISTS = frozenset({"allowed-origins", "allowed-methods", "allowed-headers"})
 # Switches without a negative: argparse's store_true, off unless written, so false is nothing. Those of vLLM 0.32.0 (its
 # parser was asked), then those of the server's own options before 0.10.1, which have a negative since.
-_PLAIN_SWITCHES = frozenset(
+PLAIN_SWITCHES = frozenset(
     {
         "aggregate-engine-logging",
         "data-parallel-multi-port-external-lb",
@@ -241,7 +242,7 @@ def _render_arg(name: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, bool):
-        return (f"--{flag}",) if value else () if flag in _PLAIN_SWITCHES else (f"--no-{flag}",)
+        return (f"--{flag}",) if value else () if flag in PLAIN_SWITCHES else (f"--no-{flag}",)
     if isinstance(value, (list, tuple)) and flag not in _JSON_LISTS:
         return (f"--{flag}", *(render_value(item) for item in value))
     if isinstance(value, (str, int, float, list, tuple, dict)):
