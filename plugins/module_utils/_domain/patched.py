@@ -37,19 +37,13 @@ def plain_secrets(container: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _container_breakage(container: Mapping[str, Any]) -> list[str]:
-    name = container.get("name")
-    found = [f"container {name} gets the secret {each} as plain text" for each in plain_secrets(container)]
-    if container.get("livenessProbe") and not container.get("startupProbe"):
-        found.append(f"container {name} has a liveness probe without a startup probe, which kills slow starts")
-    return found
-
-
 def _engine_breakage(engine: Mapping[str, Any], port: int) -> list[str]:
     found = []
     ports = [each.get("containerPort") for each in _mappings(engine.get("ports")) if each.get("name") == "http"]
     if ports != [port]:
         found.append(f"container engine has no port named http with number {port}, which engine.port says")
+    if engine.get("livenessProbe") and not engine.get("startupProbe"):
+        found.append("container engine has a liveness probe without a startup probe, which kills slow starts")
     if not engine.get("readinessProbe"):
         found.append("container engine has no readiness probe")
     return found
@@ -68,7 +62,8 @@ def find_breakage(template: Mapping[str, Any], server: ModelServer, slot: str) -
         return (*found, "there is not exactly one container named engine")
     found += _engine_breakage(engines[0], server.engine.port)
     for container in (*containers, *_mappings(spec.get("initContainers"))):
-        found += _container_breakage(container)
+        name = container.get("name")
+        found += [f"container {name} gets the secret {each} as plain text" for each in plain_secrets(container)]
     return tuple(found)
 
 
