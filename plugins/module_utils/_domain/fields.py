@@ -196,6 +196,10 @@ class Fields:
                 pairs.append((str(name), str(item)))
         return tuple(sorted(pairs))
 
+    def whole(self) -> dict[str, Any]:
+        """Return the mapping as it was written; its keys do not count as known by that."""
+        return dict(self._value)
+
     def keys(self) -> tuple[str, ...]:
         """Return the keys that were written, as text."""
         return tuple(str(key) for key in self._value)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Container, Volume
@@ -68,7 +68,8 @@ def _parse_volume(fields: Fields) -> Volume | None:
         name=name,
         kind=kind,
         source=source,
-        mount=mount.rstrip("/"),
+        # As the pod sees it, so that comparing texts compares places.
+        mount=f"/{posixpath.normpath(mount).lstrip('/')}",
         read_only=bool(fields.boolean("read_only", kind != "empty_dir")),
         sub_path=fields.text("sub_path", None),
     )
@@ -115,7 +116,8 @@ def _check_ports(fields: Fields) -> None:
         port.finish()
 
 
-def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
+def _parse_container(fields: Fields) -> Container:
+    spec = fields.whole()
     name = fields.required_text("name", "Name the container.")
     if name and (not is_dns_label(name) or name == "engine"):
         fields.problem("name", "is no free name of a container", name, "a DNS label other than engine")
@@ -143,12 +145,8 @@ def _parse_container(fields: Fields, spec: dict[str, Any]) -> Container:
 
 def parse_containers(holder: Fields, key: str, taken: Sequence[Container] = ()) -> tuple[Container, ...]:
     """Return sidecars or init containers as Kubernetes writes them; their names differ, also from those ``taken``."""
-    containers = [
-        _parse_container(fields, dict(spec))
-        for fields, spec in zip(holder.list_of_fields(key), holder.items(key))
-        if isinstance(spec, Mapping)
-    ]
+    containers = [_parse_container(fields) for fields in holder.list_of_fields(key)]
     names = [container.name for container in (*taken, *containers)]
-    for name in sorted({container.name for container in containers if names.count(container.name) > 1}):
+    for name in sorted({each.name for each in containers if each.name and names.count(each.name) > 1}):
         holder.problem(key, "two containers have the same name", name, hint="Give one of them another name.")
     return tuple(containers)

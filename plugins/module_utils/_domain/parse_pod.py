@@ -79,7 +79,7 @@ def _check_node_affinity(fields: Fields) -> None:
     if fields.has(REQUIRED):
         required = fields.nested(REQUIRED)
         terms = required.list_of_fields("nodeSelectorTerms")
-        if not terms:
+        if required.raw("nodeSelectorTerms") in (None, []):
             required.problem("nodeSelectorTerms", "needs at least one term", required.raw("nodeSelectorTerms"))
         for term in terms:
             for key in ("matchExpressions", "matchFields"):
@@ -87,6 +87,13 @@ def _check_node_affinity(fields: Fields) -> None:
             term.finish()
         required.finish()
     fields.finish()
+
+
+def _parse_toleration(fields: Fields) -> dict[str, Any]:
+    for field in _TOLERATION_FIELDS:
+        fields.raw(field)
+    fields.finish()
+    return fields.whole()
 
 
 def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
@@ -98,16 +105,12 @@ def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
         for kind in ("podAffinity", "podAntiAffinity"):
             inner.nested(kind)
         inner.finish()
-    for toleration in fields.list_of_fields("tolerations"):
-        for field in _TOLERATION_FIELDS:
-            toleration.raw(field)
-        toleration.finish()
     placement = Placement(
         gpu_products=fields.texts("gpu_products"),
         node_pool=fields.text("node_pool", None),
         node_selector=fields.text_map("node_selector"),
         affinity=dict(affinity) if isinstance(affinity, dict) and affinity else None,
-        tolerations=fields.mappings("tolerations"),
+        tolerations=tuple(_parse_toleration(each) for each in fields.list_of_fields("tolerations")),
         spread=fields.text("spread", "hostname", choices=("hostname", "zone", "none")),
         priority_class=fields.text("priority_class", None),
         runtime_class=fields.text("runtime_class", None),

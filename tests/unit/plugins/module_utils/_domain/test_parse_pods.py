@@ -107,6 +107,30 @@ def test_what_kubernetes_would_refuse_is_refused_with_path_value_and_next_step(
     assert text in complaint(change)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sidecars": "x"},
+        {"volumes": 3},
+        {"placement.tolerations": "x"},
+        {"placement.tolerations": [3]},
+        affinity({"nodeSelectorTerms": {}}),
+        affinity({"nodeSelectorTerms": []}),
+    ],
+)
+def test_one_mistake_is_told_once(change: Mapping[str, Any]) -> None:
+    assert "\n" not in complaint(change)
+
+
+def test_the_same_place_in_other_words_is_the_same_place() -> None:
+    assert "/dev/shm is mounted by the collection" in complaint(volume("//dev/./shm/"))
+
+
+def test_a_sidecar_may_have_a_liveness_probe_alone() -> None:
+    probe = {"httpGet": {"path": "/", "port": 1}}
+    assert pod({"sidecars": container(livenessProbe=probe)})["containers"][1]["livenessProbe"] == probe
+
+
 def test_a_place_beside_the_own_mounts_is_free() -> None:
     places = ("/models", "/tmpfiles", "/etc/llmops-more")
     volumes = [{"name": f"v{number}", "pvc": "x", "mount": place} for number, place in enumerate(places)]
