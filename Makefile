@@ -14,6 +14,10 @@ export PATH := $(environment)/bin:$(PATH)
 # ansible-playbook ignores the ansible.cfg of a folder that anybody may write to, unless it is named.
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
+# Everything here works on the local cluster, or on the one of LLMOPS_TEST_KUBECONFIG. Ansible's modules for Kubernetes
+# let these variables win over any kubeconfig: they would lead to the user's own cluster.
+unexport $(filter K8S_AUTH_%,$(.VARIABLES))
+
 # Where inventories/local puts it; tests on another cluster name theirs.
 export LLMOPS_TEST_KUBECONFIG ?= /var/lib/llmops-cluster/llmops/etc/admin.kubeconfig
 
