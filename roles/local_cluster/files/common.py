@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 NODE_MARK = "LLMOPS_CLUSTER_FOLDER"
 LOG_LINES = 12
@@ -89,19 +89,35 @@ def digest_of_tree(folder: Path, names: Iterable[str] = ()) -> str:
 
 
 @contextmanager
-def exclusive(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold a lock file while the block runs; without ``wait`` yield False when somebody else holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as stream:
-        try:
-            flock(stream, LOCK_EX if wait else LOCK_EX | LOCK_NB)
-        except BlockingIOError:
-            yield False
+def exclusive(path: Path, wait: bool = True) -> Iterator[TextIO | None]:
+    """Hold a lock file while the block runs; without ``wait`` yield None when somebody else holds it.
+
+    The lock belongs to the open file: a child that inherits it goes on holding it when this process is killed.
+    """
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "a") as stream:
+            try:
+                flock(stream, LOCK_EX if wait else LOCK_EX | LOCK_NB)
+            except BlockingIOError:
+                yield None
+                return
+            # Who held it before may have removed the file, with the folder around it: then this is nobody's lock.
+            if not is_file_at(stream, path):
+                continue
+            try:
+                yield stream
+            finally:
+                flock(stream, LOCK_UN)
             return
-        try:
-            yield True
-        finally:
-            flock(stream, LOCK_UN)
+
+
+def is_file_at(stream: TextIO, path: Path) -> bool:
+    """Say whether the open file is still the one at the path."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def wait_until(what: str, test: Callable[[], bool], seconds: float, step: float = 0.05) -> None:

@@ -5,8 +5,9 @@
 
 ``step`` starts the job unless its marker exists or somebody (another playbook, an interrupted one) runs it
 already, watches for some seconds, and tells how far it is. The job is a process of its own, but it does not
-outlive its watchers for long: when nobody has asked for a while, it is stopped. Its tools keep what is done
-(Go's build cache does), so the next step goes on from there.
+outlive its watchers for long: when nobody has asked for a while, its supervisor stops it. Its tools keep what is
+done (Go's build cache does), so the next step goes on from there. The job itself holds the lock too: when its
+supervisor is killed, no second one starts beside it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from common import Trouble, exclusive, main, tail
 
 UNWATCHED_SECONDS = 60
+# What a supervisor may need after the limit to stop the job and to say so.
+STOP_SECONDS = 30
 
 
 def paths(job: dict[str, Any]) -> tuple[Path, Path, Path]:
@@ -56,7 +59,14 @@ def step(job: dict[str, Any]) -> dict[str, Any]:
     if failed.exists() and not marker.exists():
         said = "\n  ".join(tail(log, 25))
         raise Trouble(f"{job['title']} failed: {failed.read_text().strip()}\nThe log {log} ends with:\n  {said}")
-    return {"changed": True, "done": marker.exists(), "line": describe(tail(log, 1), time.time() - started(log))}
+    passed = time.time() - started(log)
+    if not marker.exists() and passed > job["limit_seconds"] + STOP_SECONDS:
+        raise Trouble(
+            f"{job['title']} is at work for {passed:.0f} s, {job['limit_seconds']:g} s were allowed, and its "
+            f"supervisor did not stop it. Its log is {log}. "
+            f"Next: end the process that holds {lock} (fuser {lock} names it), then run again."
+        )
+    return {"changed": True, "done": marker.exists(), "line": describe(tail(log, 1), passed)}
 
 
 def started(log: Path) -> float:
@@ -86,24 +96,39 @@ def supervise(job: dict[str, Any]) -> dict[str, Any]:
     """Run the job's command under its lock; stop it when it is too long or nobody watches any more."""
     lock, log, failed = paths(job)
     with exclusive(lock, wait=False) as held:
-        if not held or Path(job["marker"]).exists():
+        if held is None or Path(job["marker"]).exists():
             return {}
-        failed.unlink(missing_ok=True)
-        log.with_suffix(".begun").touch()
-        with open(log, "wb") as output:
-            child = subprocess.Popen(
-                job["argv"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **job.get("env", {})},
-                start_new_session=True,
-            )
-            why = watch(child, lock.with_suffix(".watched"), job["limit_seconds"])
+        try:
+            failed.unlink(missing_ok=True)
+            log.with_suffix(".begun").touch()
+            why = work(job, log, lock, held)
+        except Exception as error:
+            # Nobody sees the output of this process: the file is the one place where it can say what went wrong.
+            why = f"its supervisor failed ({type(error).__name__}: {error})"
         if why:
             failed.with_suffix(".new").write_text(why + "\n")
             failed.with_suffix(".new").rename(failed)
     return {"changed": True}
+
+
+def work(job: dict[str, Any], log: Path, lock: Path, held: TextIO) -> str:
+    """Run the command to its end or stop it; say why it failed, nothing when it did not."""
+    with open(log, "wb") as output:
+        child = subprocess.Popen(
+            job["argv"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **job.get("env", {})},
+            start_new_session=True,
+            pass_fds=(held.fileno(),),
+        )
+        try:
+            return watch(child, lock.with_suffix(".watched"), job["limit_seconds"])
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
 
 
 def watch(child: subprocess.Popen[bytes], watched: Path, limit_seconds: float) -> str:

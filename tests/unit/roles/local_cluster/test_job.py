@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
 
+import common
 import job
 import pytest
 from common import Trouble
@@ -48,6 +52,35 @@ def test_second_watcher_joins_the_running_job_instead_of_starting_another(order,
     job.step(order(script, watch_seconds=0.5))
     assert job.step(order(script))["done"]
     assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_job_whose_supervisor_was_killed_is_joined_and_not_started_a_second_time(order, tmp_path):
+    script = f"echo run >>{tmp_path}/runs; sleep 2; mkdir -p {tmp_path}/x-1; touch {tmp_path}/x-1/.complete"
+    with subprocess.Popen([sys.executable, job.__file__, "supervise"], stdin=subprocess.PIPE, text=True) as supervisor:
+        supervisor.stdin.write(json.dumps(order(script)))
+        supervisor.stdin.close()
+        common.wait_until("the job at work", (tmp_path / "runs").exists, 10)
+        supervisor.kill()
+    assert job.step(order(script))["done"]
+    assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_trouble_of_the_supervisor_itself_is_told_and_its_job_stopped(order, tmp_path):
+    with pytest.raises(Trouble, match=r"of x failed: its supervisor failed \(FileNotFoundError: .*no-such-program"):
+        job.step({**order(""), "argv": ["no-such-program"]})
+    (tmp_path / "x-1.watched").touch()
+    began = time.monotonic()
+    job.supervise(order("sleep 20", limit_seconds="30"))
+    assert time.monotonic() - began < 5
+    assert "its supervisor failed (TypeError" in (tmp_path / "x-1.failed").read_text()
+
+
+def test_step_gives_up_on_a_job_far_over_its_limit_that_nobody_stops(order, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "STOP_SECONDS", 0)
+    with common.exclusive(tmp_path / "x-1.lock"):
+        (tmp_path / "x-1.begun").touch()
+        with pytest.raises(Trouble, match=r"Build of x is at work for 1 s, 0\.5 s were allowed.*fuser .*x-1\.lock"):
+            job.step(order("", limit_seconds=0.5, watch_seconds=1))
 
 
 def test_failed_job_is_told_with_its_status_its_log_and_its_last_words(order):
