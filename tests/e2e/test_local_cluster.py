@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The local cluster as its role promises it: interruptible, repeatable, beside another one, gone without a trace.
+
+A second cluster, index 15, out of the cache of the first. The tests go through its life and need their order.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.machine import Traces, find_traces, processes_of
+from tests.support.cluster import Cluster
+from tests.support.playbooks import PlayResult, Project
+from tests.support.processes import wait_until
+
+NAME, INDEX = "e2e", 15
+ROOT = Path("/var/lib/llmops-cluster")
+PLAYBOOK = "playbooks/local_cluster.yml"
+# A run is killed once it has begun this task, and a moment later: before, while and after the node comes up.
+KILLS = (("Write the configuration", 0.2), ("Start the node", 0.3), ("wait for the API server", 1.0))
+
+
+class Second:
+    """The second cluster: its role's runs, and what the machine was like before the first of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = ROOT / NAME
+        variables = {"local_cluster_name": NAME, "local_cluster_index": INDEX, "local_cluster_root": str(ROOT)}
+        self.project = Project(folder, self.folder / "etc" / "admin.kubeconfig", [], **variables)
+        self.before: Traces = {}
+
+    def api(self) -> Cluster:
+        """Return its API."""
+        return Cluster(self.folder / "etc" / "admin.kubeconfig")
+
+    def run(self, state: str) -> PlayResult:
+        """Bring the cluster into a state."""
+        return self.project.run(PLAYBOOK, *self._words(state))
+
+    def kill_run(self, task: str, seconds: float) -> str:
+        """Kill a run and all of its processes some time after it has begun a task; return what it printed."""
+        seen = []
+        with self.project.start(PLAYBOOK, *self._words("present")) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                seen.append(line)
+                if line.startswith("TASK") and task in line:
+                    time.sleep(seconds)
+                    os.killpg(process.pid, signal.SIGKILL)
+                    break
+        return "".join(seen)
+
+    def supervise(self, order: str, daemon: str) -> None:
+        """Tell the supervisor of a daemon something."""
+        subprocess.run(["sv", order, str(self.folder / "sv" / daemon)], check=True, capture_output=True)
+
+    @staticmethod
+    def _words(state: str) -> list[str]:
+        return ["-e", "target=cluster", "-e", f"local_cluster_state={state}"]
+
+
+@pytest.fixture(name="second", scope="module")
+def _second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Second]:
+    """Return the second cluster, which is not there yet; it goes at the end, also when a test fails."""
+    second = Second(tmp_path_factory.mktemp("second"))
+    second.run("absent").ok()  # what a killed session left
+    second.before = find_traces(ROOT)
+    try:
+        yield second
+    finally:
+        second.run("absent").ok()
+
+
+def test_a_run_killed_again_and_again_is_finished_by_the_next_which_leaves_nothing_to_do(second: Second) -> None:
+    for task, seconds in KILLS:
+        output = second.kill_run(task, seconds)
+        assert task in output.splitlines()[-1], output[-2000:]
+    assert second.run("present").ok().changed() > 0
+    assert second.run("present").ok().changed() == 0
+
+
+def test_both_clusters_answer_for_themselves(second: Second, cluster: Cluster) -> None:
+    nodes = [[node["metadata"]["name"] for node in each.items("Node")] for each in (second.api(), cluster)]
+    assert nodes[0] == [NAME]
+    assert NAME not in nodes[1]
+
+
+def test_a_service_without_pods_refuses_the_host_at_once(second: Second) -> None:
+    service = {"metadata": {"name": "empty"}, "spec": {"ports": [{"port": 80}]}}
+    made = second.api().call("POST", second.api().path("Service", "default"), service)
+    address = (made["spec"]["clusterIP"], 80)
+    # kube-proxy takes a moment to write its rule; until then nothing answers.
+    wait_until(lambda: seconds_until_refused(address) < 0.5, 10, "a refusal")
+    assert max(seconds_until_refused(address) for _attempt in range(5)) < 0.5
+
+
+def test_status_names_the_sick_part_and_its_log_and_present_heals_it(second: Second) -> None:
+    assert "ok   kube-scheduler" in second.run("status").ok().stdout
+    second.supervise("down", "kube-scheduler")
+    said = second.run("status").failed().output
+    assert f"Local cluster {NAME} is not well: kube-scheduler." in " ".join(said.split())
+    assert f"log {second.folder}/log/kube-scheduler/current" in said
+    assert second.run("present").ok().changed() > 0
+    second.run("status").ok()
+
+
+def test_absent_leaves_the_machine_as_it_was_and_the_other_cluster_alone(second: Second, cluster: Cluster) -> None:
+    assert second.run("absent").ok().changed() == 1
+    assert processes_of(second.folder) == []
+    after = find_traces(ROOT)
+    assert {kind: differences(second.before[kind], after[kind]) for kind in after} == {kind: [] for kind in after}
+    assert cluster.call("GET", "/readyz") == "ok"
+    assert second.run("absent").ok().changed() == 0
+
+
+def seconds_until_refused(address: tuple[str, int]) -> float:
+    """Return after how many seconds a connection is refused; one that is not refused counts as endless."""
+    began = time.monotonic()
+    try:
+        with socket.create_connection(address, timeout=5):
+            return math.inf
+    except ConnectionRefusedError:
+        return time.monotonic() - began
+    except OSError:
+        return math.inf
+
+
+def differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Name what came, went or has another value."""
+    return sorted(
+        f"{name}: {before.get(name, 'not there')!r} is now {after.get(name, 'not there')!r}"
+        for name in {*before, *after}
+        if before.get(name) != after.get(name)
+    )
