@@ -115,6 +115,21 @@ def test_status_names_the_sick_part_and_its_log_and_present_heals_it(second: Sec
     second.run("status").ok()
 
 
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        (["route", "delete", "198.19.224.0/19", "dev", f"llmops{INDEX}"], "no route"),
+        (["link", "delete", f"llmops{INDEX}"], "no cable and no route"),
+    ],
+)
+def test_what_joins_node_and_host_is_laid_again_when_it_was_lost(second: Second, lost: list[str], named: str) -> None:
+    subprocess.run(["ip", *lost], check=True)
+    assert f"SICK network                  the host has {named}" in second.run("status").failed().stdout
+    second.run("present").ok()
+    assert second.api().call("GET", "/readyz") == "ok"
+    assert second.run("present").ok().changed() == 0
+
+
 def test_absent_leaves_the_machine_as_it_was_and_the_other_cluster_alone(second: Second, cluster: Cluster) -> None:
     assert second.run("absent").ok().changed() == 1
     assert processes_of(second.folder) == []

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from common import Trouble, exclusive, read_json, run, wait_until, write_whole
+from common import Trouble, exclusive, have, read_json, run, wait_until, write_whole
 
 CGROUP = Path("/sys/fs/cgroup")
 # kubelet, containerd and every Python watcher take inotify instances; 128 run out with one cluster.
@@ -194,26 +194,45 @@ def connect(settings: dict[str, Any], pid: int) -> None:
     run(["ip", "link", "set", veth, "alias", alias])
     run(["ip", "address", "add", f"{settings['host_ip']}/30", "dev", veth])
     run(["ip", "link", "set", veth, "up"])
-    run(["ip", "route", "replace", settings["net"], "via", settings["node_ip"], "dev", veth])
+    lay_routes(settings, ["route"])
 
 
-def block(settings: dict[str, Any]) -> None:
-    """Keep packets for the cluster off the default route while the node is away."""
-    run(["ip", "route", "replace", "unreachable", settings["net"], "metric", "4000"])
+def has_cable(settings: dict[str, Any]) -> bool:
+    """Say whether the cable lies. One that is lost is lost at both of its ends, and only a new node gets another."""
+    return links_of(settings["alias"]) == [settings["veth"]]
 
 
-def has_block(settings: dict[str, Any]) -> bool:
-    """Say whether the backstop route stands."""
-    routes = json.loads(run(["ip", "-j", "route", "show", "type", "unreachable"]).stdout or "[]")
-    return any(route["dst"] == settings["net"] for route in routes)
+def routes(settings: dict[str, Any]) -> dict[str, list[str]]:
+    """Give the routes of the host that the cluster needs, by name."""
+    return {
+        "route": [settings["net"], "via", settings["node_ip"], "dev", settings["veth"]],
+        # Keeps packets for the cluster off the default route while the node is away.
+        "backstop route": ["unreachable", settings["net"], "metric", "4000"],
+    }
+
+
+def missing_routes(settings: dict[str, Any]) -> list[str]:
+    """Name the routes that are not there."""
+    shown = json.loads(run(["ip", "-j", "route", "show"]).stdout or "[]")
+    kinds = [route.get("type", "unicast") for route in shown if route["dst"] == settings["net"]]
+    there = {"route": "unicast" in kinds, "backstop route": "unreachable" in kinds}
+    return [name for name in routes(settings) if not there[name]]
+
+
+def lay_routes(settings: dict[str, Any], names: Iterable[str]) -> None:
+    """Lay routes by their names."""
+    for name in names:
+        run(["ip", "route", "replace", *routes(settings)[name]])
 
 
 def disconnect(settings: dict[str, Any]) -> bool:
     """Take cable and routes away; say whether there was one."""
+    if not have("ip"):
+        return False  # then nothing was ever laid with it
     links = links_of(settings["alias"])
     for link in links:
         run(["ip", "link", "delete", link], check=False)  # gone by itself when the namespace went first
-    blocked = has_block(settings)
+    blocked = "backstop route" not in missing_routes(settings)
     if blocked:
-        run(["ip", "route", "delete", "unreachable", settings["net"], "metric", "4000"])
+        run(["ip", "route", "delete", *routes(settings)["backstop route"]])
     return bool(links) or blocked

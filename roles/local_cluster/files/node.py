@@ -64,21 +64,32 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
     with exclusive(folder / "run" / "lock"):
         wanted = generation(folder)
         pid = find_node(folder)
-        if pid and is_up(pid) and (folder / "run" / "generation").exists():
-            if (folder / "run" / "generation").read_text() == wanted:
-                raised = raise_daemons(folder)
-                return {
-                    "changed": bool(raised),
-                    "did": "raised " + ", ".join(raised) if raised else "nothing",
-                    "pid": pid,
-                }
-            did = "restarted with changed settings"
-        else:
-            did = "started"
+        why = reason_to_launch(settings, pid, wanted)
+        if pid and not why:
+            done = mend(settings)
+            return {"changed": bool(done), "did": ", ".join(done) or "nothing", "pid": pid}
         end(settings)
         pid = launch(settings)
         write_whole(folder / "run" / "generation", wanted)
-        return {"changed": True, "did": did, "pid": pid}
+        return {"changed": True, "did": f"started: {why}", "pid": pid}
+
+
+def reason_to_launch(settings: dict[str, Any], pid: int | None, wanted: str) -> str:
+    """Say why a node has to be started, in place of the one that runs where there is one; empty when it may stay."""
+    noted = Path(settings["folder"], "run", "generation")
+    if not pid or not is_up(pid) or not noted.exists():
+        return "it did not run"
+    if noted.read_text() != wanted:
+        return "other settings are wanted"
+    return "" if host.has_cable(settings) else "its cable to the host was lost"
+
+
+def mend(settings: dict[str, Any]) -> list[str]:
+    """Put right around and in a running node what somebody has taken away; tell what was done."""
+    raised = raise_daemons(Path(settings["folder"]))
+    missing = host.missing_routes(settings)
+    host.lay_routes(settings, missing)
+    return [*(f"raised {name}" for name in raised), *(f"laid the {name} again" for name in missing)]
 
 
 def raise_daemons(folder: Path) -> list[str]:
@@ -98,7 +109,7 @@ def launch(settings: dict[str, Any]) -> int:
     write_whole(folder / "run" / "launched.json", json.dumps(settings, indent=2, sort_keys=True))
     host.acquire(settings)
     host.make_cgroups(settings["cgroup"])
-    host.block(settings)
+    host.lay_routes(settings, ["backstop route"])
     log = folder / "run" / "node.log"
     log.write_bytes(b"")
     log.chmod(0o644)

@@ -235,10 +235,9 @@ class Looker:
 
     def cable(self) -> Part:
         """Look at the host's side of the network."""
-        here = host.links_of(self.settings["alias"]) == [self.settings["veth"]] and host.has_block(self.settings)
-        return Part(
-            "network", here, f"{self.settings['veth']}, {self.settings['net']}" if here else "cable or route missing"
-        )
+        lost = ([] if host.has_cable(self.settings) else ["cable"]) + host.missing_routes(self.settings)
+        here = f"{self.settings['veth']}, {self.settings['net']}"
+        return Part("network", not lost, f"the host has no {' and no '.join(lost)}" if lost else here)
 
 
 def observe(settings: dict[str, Any], only: list[str] | None = None) -> list[Part]:
