@@ -45,7 +45,9 @@ def generation(folder: Path) -> str:
     for path in sorted([*folder.glob("etc/**/*"), *folder.glob("pki/*.crt"), *folder.glob("sv/*/run")]):
         if path.is_file():
             total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
-    for link in sorted(folder.glob("bin/*")):
+    # Tools for people lie there too; a node goes on when one comes or goes.
+    daemons = {path.parent.name for path in folder.glob("sv/*/run")}
+    for link in sorted(path for path in folder.glob("bin/*") if path.name in daemons):
         total.update(f"{link.name}\0{os.readlink(link)}\0".encode())
     return total.hexdigest()
 

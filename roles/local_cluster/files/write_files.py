@@ -19,7 +19,7 @@ def write(settings: dict[str, Any]) -> dict[str, Any]:
     """Write the files; ``owned`` names folders of which nothing else may stay.
 
     ``files`` maps a path below ``folder`` to ``content`` and ``mode`` (octal text); every program in the folders
-    ``programs`` gets a link in ``bin``.
+    ``programs`` gets a link in ``bin``, where no other link stays.
     """
     folder = Path(settings["folder"])
     written = []
@@ -33,9 +33,14 @@ def write(settings: dict[str, Any]) -> dict[str, Any]:
         if not (folder / name).is_dir():
             (folder / name).mkdir(parents=True)
             written.append(name)
-    for name, target in sorted(programs_in(settings["programs"]).items()):
+    programs = programs_in(settings["programs"])
+    for name, target in sorted(programs.items()):
         if link(folder / "bin" / name, target):
             written.append(f"bin/{name}")
+    dropped = [path for path in folder.glob("bin/*") if path.name not in programs]
+    for path in dropped:
+        path.unlink()
+    removed += dropped
     return {"changed": bool(written or removed), "written": written, "removed": [str(path) for path in removed]}
 
 

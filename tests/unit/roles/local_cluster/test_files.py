@@ -53,6 +53,14 @@ def test_write_links_every_program_of_a_cache_folder_and_follows_a_new_one(tmp_p
     assert os.readlink(tmp_path / "bin/kubectl") == str(tmp_path / "kube-2/kubectl")
 
 
+def test_write_removes_the_link_of_a_program_that_is_not_wanted_any_more(tmp_path):
+    (tmp_path / "helm-1").mkdir()
+    (tmp_path / "helm-1" / "helm").touch()
+    write_files.write(order(tmp_path, {}, [str(tmp_path / "helm-1")]))
+    assert write_files.write(order(tmp_path, {}))["removed"] == [str(tmp_path / "bin/helm")]
+    assert os.listdir(tmp_path / "bin") == []
+
+
 def test_generation_follows_configuration_and_programs_and_not_the_state(tmp_path):
     write_files.write(order(tmp_path, {"sv/etcd/run": "a", "etc/kubelet.yaml": "b"}))
     first = node.generation(tmp_path)
@@ -60,6 +68,19 @@ def test_generation_follows_configuration_and_programs_and_not_the_state(tmp_pat
     (tmp_path / "gpus").write_text("GPU-0\n")
     assert node.generation(tmp_path) == first
     (tmp_path / "etc/kubelet.yaml").write_text("c")
+    assert node.generation(tmp_path) != first
+
+
+def test_generation_follows_the_programs_of_the_daemons_and_not_the_tools_beside_them(tmp_path):
+    for name in ("cache-1", "cache-2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "etcd").touch()
+    (tmp_path / "cache-2" / "helm").touch()
+    write_files.write(order(tmp_path, {"sv/etcd/run": "a"}, [str(tmp_path / "cache-1")]))
+    first = node.generation(tmp_path)
+    write_files.link(tmp_path / "bin" / "helm", str(tmp_path / "cache-2" / "helm"))
+    assert node.generation(tmp_path) == first
+    write_files.link(tmp_path / "bin" / "etcd", str(tmp_path / "cache-2" / "etcd"))
     assert node.generation(tmp_path) != first
 
 
