@@ -32,9 +32,16 @@ class Trouble(Exception):  # noqa: N818  not every trouble is a programming erro
     """Something the person at the screen has to know; the text names the object and the next step."""
 
 
-def main(actions: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
-    """Run the action named by the first argument with the JSON of standard input and print its result."""
+def main(actions: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]], root: bool = False) -> None:
+    """Run the action named by the first argument with the JSON of standard input and print its result.
+
+    ``root`` says that it cannot work for another user: to one, every process of the node looks as if it were not there.
+    """
     settings = json.load(sys.stdin)
+    if root and os.geteuid() != 0:
+        sys.exit(
+            f"Only root can see and change the parts of a local cluster, this is user {os.geteuid()}. Run with sudo."
+        )
     try:
         result = actions[sys.argv[1]](settings)
     except Trouble as trouble:
@@ -45,9 +52,20 @@ def main(actions: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]) -> N
 def run(argv: Sequence[str], check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a program of the system and keep its output; a failure names the command and quotes what it said."""
     environment = {**os.environ, "PATH": SYSTEM_PATH, **options.pop("env", {})}
-    done = subprocess.run(
-        list(argv), check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment, **options
-    )
+    try:
+        done = subprocess.run(
+            list(argv),
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            **options,
+        )
+    except FileNotFoundError as error:
+        raise Trouble(
+            f"Command cannot be started: {' '.join(argv)}\n{error}. Install {argv[0]}, then run again."
+        ) from error
     if check and done.returncode:
         said = (done.stderr or done.stdout).strip()
         raise Trouble(f"Command failed with status {done.returncode}: {' '.join(argv)}\n{said}")

@@ -131,4 +131,4 @@ def record(settings: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main({"check": check, "status": status, "wait": wait})
+    main({"check": check, "status": status, "wait": wait}, root=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,6 @@ def gather(settings: dict[str, Any]) -> dict[str, Any]:
         if mount.split()[2] == "cgroup"
     ]
     return {
-        "user": os.geteuid(),
         "debian": Path("/etc/debian_version").exists(),
         "missing": missing,
         "memory_gib": memory_gib(),
@@ -94,8 +92,6 @@ def neighbours(root: Path, folder: str) -> dict[str, str]:
 def judge(seen: dict[str, Any], settings: dict[str, Any]) -> tuple[list[str], list[str]]:
     """Give what forbids a cluster here, and what its user should know."""
     problems, warnings = [], []
-    if seen["user"] != 0:
-        problems.append("not root: namespaces, mounts, cgroups and packet filters need it. Run with sudo.")
     if seen["missing"] and not seen["debian"]:
         names = ", ".join(seen["missing"])
         problems.append(f"no Debian, and these programs are missing: {names}. Install them, then run again.")

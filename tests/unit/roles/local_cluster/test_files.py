@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import threading
@@ -119,6 +120,18 @@ def test_lock_whose_file_was_removed_by_its_holder_is_taken_again_at_its_place(t
 def test_command_that_fails_is_named_with_what_it_said():
     with pytest.raises(common.Trouble, match=r"status 3: sh -c echo oh >&2; exit 3\noh"):
         common.run(["sh", "-c", "echo oh >&2; exit 3"])
+
+
+def test_command_whose_program_is_missing_is_named_with_the_next_step():
+    with pytest.raises(common.Trouble, match=r"cannot be started: no-such-program -x\n.*Install no-such-program"):
+        common.run(["no-such-program", "-x"])
+
+
+def test_helper_that_needs_root_refuses_another_user_before_it_looks(monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("{}"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(SystemExit, match=r"Only root can see and change .*, this is user 1000\. Run with sudo"):
+        common.main({}, root=True)
 
 
 def test_wait_that_is_in_vain_names_what_it_waited_for():
