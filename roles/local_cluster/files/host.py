@@ -3,21 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a cluster needs from the host outside its namespaces, and how the last one gives it back.
 
-Sysctls, kernel modules and cgroup v2 controllers are the machine's, shared by all local clusters. A record
-beside the clusters' folders remembers the values from before and who uses them; only the last user restores.
+Sysctls, kernel modules and cgroup v2 controllers are the machine's, shared by all local clusters, wherever their
+folders lie. One record remembers the values from before and who uses them; only the last user restores.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from common import Trouble, exclusive, have, read_json, run, wait_until, write_whole
 
 CGROUP = Path("/sys/fs/cgroup")
+# In /run nothing outlives a restart of the machine; neither do the values that the record tells of.
+RECORD = Path("/run/llmops-local-cluster.json")
 # kubelet, containerd and every Python watcher take inotify instances; 128 run out with one cluster.
 SYSCTL_MIN = {"fs.inotify.max_user_instances": 512}
 V2_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids", "hugetlb")
@@ -48,64 +51,86 @@ def sysctl_path(name: str) -> Path:
     return Path("/proc/sys", *name.split("."))
 
 
-def acquire(settings: dict[str, Any]) -> bool:
-    """Raise what the node needs and note the values from before; say whether something was changed."""
-    with exclusive(Path(settings["root"], ".host.lock")):
-        path = Path(settings["root"], ".host.json")
+def adopt(record: Record, earlier: Record) -> Record:
+    """Add what a record of an earlier version says; where both know a value, the machine's own is right."""
+    lists = ("users", "modules", "controllers")
+    merged: Record = {name: sorted({*record.get(name, []), *earlier.get(name, [])}) for name in lists}
+    return {**merged, "sysctl": {**earlier.get("sysctl", {}), **record.get("sysctl", {})}}
+
+
+@contextmanager
+def changing_record(settings: dict[str, Any]) -> Iterator[tuple[Record, Callable[[Record], None]]]:
+    """Give the machine's record and what writes it, while no other cluster changes it."""
+    # Until 0.1 a record lay in each root: clusters of other roots did not know of it.
+    earlier = Path(settings["root"], ".host.json")
+
+    def write(record: Record) -> None:
+        if record:
+            write_whole(RECORD, json.dumps(record, indent=2, sort_keys=True) + "\n")
+        else:
+            RECORD.unlink(missing_ok=True)
+            RECORD.with_suffix(".lock").unlink(missing_ok=True)
+        for path in (earlier, earlier.with_suffix(".lock")):
+            path.unlink(missing_ok=True)
+
+    with exclusive(RECORD.with_suffix(".lock")):
+        yield adopt(read_json(RECORD), read_json(earlier)), write
+
+
+def acquire(settings: dict[str, Any]) -> None:
+    """Raise what the node needs and note the values from before."""
+    with changing_record(settings) as (before, write):
         values = {name: int(sysctl_path(name).read_text()) for name in SYSCTL_MIN}
-        record, raised = plan_acquire(read_json(path), settings["folder"], values)
+        record, raised = plan_acquire(before, settings["folder"], values)
         modules = missing_bridge_filter()
         controllers = missing_v2_controllers()
         record["modules"] = sorted({*record.get("modules", []), *modules})
         record["controllers"] = sorted({*record.get("controllers", []), *controllers})
         # The note comes first: a kill between the two leaves a note too many, never a value without one.
-        write_whole(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
+        write(record)
         for name, value in raised.items():
             sysctl_path(name).write_text(f"{value}\n")
         for module in modules:
             run(["modprobe", module])
         for controller in controllers:
             enable_controller(CGROUP, controller)
-    return bool(raised or modules or controllers)
 
 
-def release(settings: dict[str, Any]) -> bool:
-    """Forget this cluster; the last one puts back what was changed on the machine."""
-    root = Path(settings["root"])
-    path = root / ".host.json"
-    if not root.exists():
-        return False
-    with exclusive(root / ".host.lock"):
-        before = read_json(path)
+def release(settings: dict[str, Any]) -> tuple[bool, list[str]]:
+    """Forget this cluster; the last one puts back what was changed on the machine.
+
+    Say whether the cluster was known, and what has to stay as it is.
+    """
+    with changing_record(settings) as (before, write):
         record, restore = plan_release(before, settings["folder"], lambda folder: Path(folder).exists())
-        restore_host(restore)
-        if record:
-            write_whole(path, json.dumps(record, indent=2, sort_keys=True) + "\n")
-        else:
-            path.unlink(missing_ok=True)
-            (root / ".host.lock").unlink(missing_ok=True)
-    if not any(root.iterdir()):
+        stays = restore_host(restore)
+        write(record)
+    root = Path(settings["root"])
+    if root.exists() and not any(root.iterdir()):
         root.rmdir()
-    return before != record
+    return settings["folder"] in before["users"], stays
 
 
-def restore_host(record: Record) -> None:
-    """Put sysctls back that still have our value, and take modules and controllers out that we put in."""
+def restore_host(record: Record) -> list[str]:
+    """Put sysctls back that still have our value, and take modules and controllers out that we put in.
+
+    What somebody else uses by now stays, as it would after any other program; it is told.
+    """
     for name, value in record.get("sysctl", {}).items():
         path = sysctl_path(name)
         if int(path.read_text()) == value["set"]:
             path.write_text(f"{value['before']}\n")
+    stays = []
     for module in record.get("modules", []):
-        # Somebody else may use it by now; then it stays, as it would after any other program.
-        run(["modprobe", "-r", module], check=False)
+        done = run(["modprobe", "-r", module], check=False)
+        if done.returncode:
+            stays.append(f"kernel module {module} stays loaded: {done.stderr.strip()}")
     for controller in record.get("controllers", []):
         try:
             (CGROUP / "cgroup.subtree_control").write_text(f"-{controller}")
         except OSError as error:
-            raise Trouble(
-                f"Cannot give cgroup controller {controller} back in {CGROUP}/cgroup.subtree_control: {error}. "
-                "Another cgroup uses it now: remove the file .host.json if it may stay enabled."
-            ) from error
+            stays.append(f"cgroup controller {controller} stays enabled in {CGROUP}: {error.strerror}")
+    return stays
 
 
 def missing_bridge_filter() -> list[str]:
@@ -146,11 +171,9 @@ def cgroup_folders(name: str, kinds: tuple[str, ...] = ("cgroup",)) -> list[Path
     return [Path(mount[1], name) for mount in mounts if mount[2] in kinds and mount[1].startswith(f"{CGROUP}/")]
 
 
-def make_cgroups(name: str) -> bool:
-    """Make the node's own cgroups, into which kubelet puts the pods; say whether one was missing."""
-    made = False
+def make_cgroups(name: str) -> None:
+    """Make the node's own cgroups, into which kubelet puts the pods."""
     for folder in cgroup_folders(name):
-        made |= not folder.is_dir()
         folder.mkdir(exist_ok=True)
         if is_v2():
             for controller in (folder / "cgroup.controllers").read_text().split():
@@ -159,7 +182,6 @@ def make_cgroups(name: str) -> bool:
             # On v1 an empty set means that no process may enter; children do not inherit.
             if not is_v2() and (folder / item).exists() and not (folder / item).read_text().strip():
                 (folder / item).write_text((folder.parent / item).read_text())
-    return made
 
 
 def remove_cgroups(name: str) -> bool:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start and stop the node: a set of namespaces whose first process supervises every daemon.
+"""Start and remove the node: a set of namespaces whose first process supervises every daemon.
 
 ``start`` brings up a missing node, replaces one that runs with other settings, and raises daemons that were
-put down. ``stop`` ends the node and keeps its state. ``remove`` leaves nothing behind.
+put down. ``remove`` ends it and leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
     """Make the node run with the settings on disk; tell what was done."""
     folder = Path(settings["folder"])
     with exclusive(folder / "run" / "lock"):
+        if not (folder / "etc" / "node-init").exists():
+            raise Trouble(f"Node {settings['name']} was removed while it was set up. Run again to have it.")
         wanted = generation(folder)
         pid = find_node(folder)
         why = reason_to_launch(settings, pid, wanted)
@@ -178,20 +180,22 @@ def end(settings: dict[str, Any]) -> bool:
     return bool(ours) or cut or removed
 
 
-def stop(settings: dict[str, Any]) -> dict[str, Any]:
-    """End the node, keep its state."""
-    return {"changed": end(settings)}
-
-
 def remove(settings: dict[str, Any]) -> dict[str, Any]:
     """End the node and remove its state, then give the host back what no other cluster needs."""
     folder = Path(settings["folder"])
-    changed = end(settings)
-    if folder.exists():
-        refuse_mounts(folder)
-        remove_tree(folder)
-        changed = True
-    return {"changed": host.release(settings) or changed}
+    if settings["check_mode"]:
+        return {"changed": folder.exists() or bool(marked(folder)), "stays": []}
+    changed = folder.exists()
+    if changed:
+        # A run that starts the node at this moment comes to its end before.
+        with exclusive(folder / "run" / "lock"):
+            end(settings)
+            refuse_mounts(folder)
+            remove_tree(folder)
+    else:
+        changed = end(settings)
+    known, stays = host.release(settings)
+    return {"changed": changed or known, "stays": stays}
 
 
 def refuse_mounts(folder: Path) -> None:
@@ -203,4 +207,4 @@ def refuse_mounts(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main({"start": start, "stop": stop, "remove": remove})
+    main({"start": start, "remove": remove}, root=True)

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import host
+import pytest
 
 NAME = "fs.inotify.max_user_instances"
 
@@ -53,6 +57,69 @@ def test_release_does_not_wait_for_a_cluster_whose_folder_is_gone():
     record = {"sysctl": {NAME: {"before": 128, "set": 512}}, "users": ["/state/a", "/state/lost"]}
     kept, restore = host.plan_release(record, "/state/a", lambda folder: folder != "/state/lost")
     assert (kept, restore) == ({}, record)
+
+
+def test_record_of_an_earlier_version_is_taken_over_and_the_machines_own_values_win():
+    record = {"sysctl": {"a": {"before": 1, "set": 2}}, "users": ["/state/a"]}
+    earlier = {"sysctl": {name: {"before": 0, "set": 2} for name in ("a", "b")}, "users": ["/old/b"], "modules": ["m"]}
+    assert host.adopt(record, earlier) == {
+        "sysctl": {"a": {"before": 1, "set": 2}, "b": {"before": 0, "set": 2}},
+        "users": ["/old/b", "/state/a"],
+        "modules": ["m"],
+        "controllers": [],
+    }
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """Give a machine of files: a low sysctl, the bridge filter, cgroup v1, two roots for clusters."""
+    monkeypatch.setattr(host, "RECORD", tmp_path / "run" / "record.json")
+    monkeypatch.setattr(host, "CGROUP", tmp_path / "cgroup")
+    monkeypatch.setattr(host, "sysctl_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(host, "missing_bridge_filter", list)
+    (tmp_path / NAME).write_text("128\n")
+
+    def settings(root: str, name: str) -> dict[str, str]:
+        (tmp_path / root / name).mkdir(parents=True, exist_ok=True)
+        return {"root": str(tmp_path / root), "folder": str(tmp_path / root / name)}
+
+    return settings
+
+
+def test_clusters_of_different_roots_wait_for_each_other_with_restoring(machine, tmp_path):
+    one, two = machine("one", "llmops"), machine("two", "llmops")
+    host.acquire(one)
+    host.acquire(two)
+    Path(one["folder"]).rmdir()
+    assert host.release(one) == (True, [])
+    assert (tmp_path / NAME).read_text() == "512\n"
+    Path(two["folder"]).rmdir()
+    assert host.release(two) == (True, [])
+    assert (tmp_path / NAME).read_text() == "128\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [NAME, "run"]
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_release_of_a_cluster_that_is_not_known_changes_nothing(machine, tmp_path):
+    host.acquire(machine("one", "llmops"))
+    assert host.release(machine("one", "other")) == (False, [])
+    assert (tmp_path / NAME).read_text() == "512\n"
+
+
+def test_record_in_the_root_moves_to_the_machines(machine, tmp_path):
+    settings = machine("one", "llmops")
+    before = {"sysctl": {NAME: {"before": 64, "set": 512}}, "users": [settings["folder"]]}
+    (tmp_path / "one" / ".host.json").write_text(json.dumps(before))
+    (tmp_path / NAME).write_text("512\n")
+    host.acquire(machine("one", "other"))
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["llmops", "other"]
+    assert json.loads(host.RECORD.read_text())["sysctl"] == before["sysctl"]
+
+
+def test_controller_that_is_in_use_stays_enabled_and_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(host, "CGROUP", tmp_path / "cgroup")
+    stays = host.restore_host({"controllers": ["memory"]})
+    assert stays == [f"cgroup controller memory stays enabled in {tmp_path}/cgroup: No such file or directory"]
 
 
 def test_restore_touches_only_a_value_that_is_still_ours(tmp_path, monkeypatch):
