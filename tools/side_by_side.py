@@ -6,7 +6,8 @@
 Every argument is a target, optionally with what it waits for: ``cluster``, ``engine:cluster`` (starts when cluster
 has succeeded, is left out when it has not), ``e2e:cluster,check?`` (waits for check too, whatever its result).
 No minute is silent: each line of a step is shown behind the step's name, or, with --quiet, the last one now and then.
-Ctrl-C ends every step with all of its processes. Runs on the system's Python, before any environment exists.
+Ctrl-C, and a terminal that is closed, end every step with all of its processes; a second Ctrl-C does so at once.
+Runs on the system's Python, before any environment exists.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 SILENCE_SECONDS = 15
 TAIL_LINES = 60
 LAST_WORDS_LINES = 8
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENDING_SIGNALS = ((signal.SIGINT, 10), (signal.SIGTERM, 5), (signal.SIGKILL, 5))  # signal, seconds to obey
 
 
@@ -87,10 +89,10 @@ def has_processes(step: Step) -> bool:
     return is_running(step) or signal_group(step, 0)
 
 
-def wait_for_end(steps: list[Step], lives: Callable[[Step], bool], seconds: float) -> None:
-    """Wait until none of the steps lives, at most the given time."""
+def wait_for_end(steps: list[Step], lives: Callable[[Step], bool], seconds: float, hurry: threading.Event) -> None:
+    """Wait until none of the steps lives, at most the given time, and no longer once somebody is in a hurry."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and any(lives(step) for step in steps):
+    while time.monotonic() < deadline and not hurry.is_set() and any(lives(step) for step in steps):
         time.sleep(0.02)
 
 
@@ -105,12 +107,24 @@ class Runner:
         self.began = time.monotonic()
         self.width = max(len(step.name) for step in steps)
         self.screen = threading.Lock()
+        self.ending = False
+        self.hurry = threading.Event()
 
     def say(self, step: Step, text: str) -> None:
         """Print one line behind the step's name, with the seconds since the start."""
+        step.shown = time.monotonic()
+        self.show(f"[{step.shown - self.began:5.0f} s] {step.name:<{self.width}} | {text}")
+
+    def show(self, line: str) -> None:
+        """Print a line. A screen that is gone (closed terminal, ended pager) is an interrupt; the logs go on."""
         with self.screen:
-            step.shown = time.monotonic()
-            print(f"[{step.shown - self.began:5.0f} s] {step.name:<{self.width}} | {text}", flush=True)
+            try:
+                print(line, flush=True)
+            except OSError:
+                # Nothing more can be shown, and nothing more may fail because of it while the steps are ended.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                if not self.ending:
+                    os.kill(os.getpid(), signal.SIGHUP)
 
     def read(self, step: Step) -> None:
         """Copy the step's output to its log and, line by line, to the screen."""
@@ -182,15 +196,20 @@ class Runner:
         return sum(step.state == "running" for step in self.steps)
 
     def end_all(self) -> None:
-        """End every running step with all of its processes, politely first."""
+        """End every running step with all of its processes: politely first, at once after a further interrupt."""
+        self.ending = True
+        for number in INTERRUPTS:
+            signal.signal(number, lambda _number, _frame: self.hurry.set())
         for number, patience in ENDING_SIGNALS:
             alive = [step for step in self.steps if step.state == "running" and has_processes(step)]
             for step in alive:
                 self.say(step, f"ending it ({number.name})")
                 signal_group(step, number)
-            wait_for_end(alive, is_running, patience)
+            # The last signal needs no patience, and to whoever was in a hurry before it, its work has to be shown.
+            hurry = threading.Event() if number == signal.SIGKILL else self.hurry
+            wait_for_end(alive, is_running, patience, hurry)
             # Left-over children of a shell ignore SIGINT; nobody else needs more time once the step itself is gone.
-            wait_for_end(alive, has_processes, 0.5)
+            wait_for_end(alive, has_processes, 0.5, hurry)
         for step in self.steps:
             if step.state == "running":
                 step.state, step.seconds = "interrupted", time.monotonic() - step.started
@@ -215,17 +234,20 @@ class Runner:
         """
         for step in self.steps:
             log = "" if step.state == "ok" or not step.started else f"  log: {step.log}"
-            print(f"  {step.name:<{self.width}}  {step.seconds:7.1f} s  {step.state}{log}")
-        print(f"  {'together':<{self.width}}  {time.monotonic() - self.began:7.1f} s", flush=True)
+            self.show(f"  {step.name:<{self.width}}  {step.seconds:7.1f} s  {step.state}{log}")
+        self.show(f"  {'together':<{self.width}}  {time.monotonic() - self.began:7.1f} s")
         for step in self.steps:
             if step.state == "failed":
                 lines = [line for line in step.log.read_text(encoding="utf-8").splitlines() if line.strip()]
                 for line in lines[-LAST_WORDS_LINES:]:
-                    print(f"  {step.name:<{self.width}}  {line[:160]}", flush=True)
+                    self.show(f"  {step.name:<{self.width}}  {line[:160]}")
 
 
 def interrupt(_number: int, _frame: object) -> None:
-    """Treat a request to end (SIGTERM, as from a CI system) like Ctrl-C, also where the caller ignores Ctrl-C."""
+    """Treat SIGTERM (from CI) and SIGHUP (of a closed terminal) like Ctrl-C, also where a caller ignores it."""
+    # No further one may come before the steps are being ended: it would end this process alone.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -238,7 +260,7 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, default=Path("build/logs"), help="folder of the logs")
     options = parser.parse_args()
     # SIGINT too: a shell's background jobs ignore it, Python keeps that, and so would every target.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in INTERRUPTS:
         signal.signal(number, interrupt)
     return Runner(parse_steps(options.steps, options.logs), options.jobs, options.quiet).run()
 

@@ -20,6 +20,8 @@ MAKEFILE = """
 good: ; @echo good has worked
 bad: ; @echo bad says why; exit 3
 slow: ; @sleep 0.5; echo slow has worked
+stubborn: ; @trap '' INT TERM; echo $$$$ > child.pid; sleep 66 & wait; sleep 66
+talker: ; @echo $$$$ > child.pid; while sleep 0.1; do echo so much to say; done
 daemon: ; @sleep 77 & echo $$! > child.pid; wait
 """
 
@@ -99,7 +101,7 @@ def test_waiting_for_a_target_that_is_not_run_is_refused(folder: Path) -> None:
     assert "good waits for nobody, which is not run" in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_the_children_of_every_target(folder: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, str(TOOL), "daemon"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -111,3 +113,35 @@ def test_an_interrupt_ends_the_children_of_every_target(folder: Path, number: si
     assert process.returncode == 130, output
     assert "interrupted" in output
     wait_until("the child ends", lambda: not is_alive(child))
+
+
+def test_a_second_interrupt_ends_at_once_what_does_not_obey_the_first(folder: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(TOOL), "stubborn"], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        wait_until("the target starts", lambda: (folder / "child.pid").exists() and child_of(folder) > 0)
+        child = child_of(folder)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert is_alive(child)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        output, _errors = process.communicate(timeout=30)
+    assert time.monotonic() - began < 3, output
+    assert process.returncode == 130, output
+    wait_until("the child ends", lambda: not is_alive(child))
+
+
+def test_a_screen_that_goes_away_ends_the_children_of_every_target(folder: Path) -> None:
+    with subprocess.Popen([sys.executable, str(TOOL), "talker"], cwd=folder, stdout=subprocess.PIPE) as process:
+        wait_until("the target starts", lambda: (folder / "child.pid").exists() and child_of(folder) > 0)
+        child = child_of(folder)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=30) == 130
+    wait_until("the child ends", lambda: not is_alive(child))
+
+
+def child_of(folder: Path) -> int:
+    """Return the process that a target has noted, 0 while the note is not yet written."""
+    return int((folder / "child.pid").read_text(encoding="utf-8") or 0)
