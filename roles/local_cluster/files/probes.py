@@ -187,7 +187,7 @@ class Looker:
         """Ask a health endpoint."""
         try:
             code, body = ask(endpoint, context)
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             return False, f"does not answer on port {endpoint[2]} ({error})"
         return (
             code == 200,
@@ -272,5 +272,5 @@ def observed_objects(looker: Looker) -> list[Part]:
     """Look at the objects; when the API server does not give them, that is what the parts say."""
     try:
         return looker.objects()
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, http.client.HTTPException, KeyError, ValueError) as error:
         return [Part(name, False, f"unknown: {error}") for name in ("node", "gpus", "coredns", "cluster-dns")]

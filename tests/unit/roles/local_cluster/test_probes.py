@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import struct
+import threading
 
 import health
 import probes
@@ -106,6 +109,34 @@ def test_daemon_counts_as_dying_by_the_number_of_its_processes():
 def test_cluster_that_does_not_run_is_one_sick_part_with_its_log(tmp_path):
     (part,) = probes.observe({"folder": str(tmp_path)})
     assert (part.name, part.well, part.log) == ("node-process", False, f"{tmp_path}/run/node.log")
+
+
+def test_server_that_ends_in_the_middle_of_its_answer_is_sick_and_nothing_worse():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        answering = threading.Thread(target=answer_half, args=(server,))
+        answering.start()
+        looker = object.__new__(probes.Looker)
+        well, says = looker.healthy(("http", *server.getsockname(), "/healthz"), probes.own_certificate_context())
+        answering.join(10)
+    assert not well
+    assert "does not answer on port" in says
+
+
+def answer_half(server):
+    link, _address = server.accept()
+    with link:
+        link.recv(1000)
+        link.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+def test_objects_that_the_api_server_began_to_tell_are_unknown():
+    class Half:
+        def objects(self):
+            raise http.client.IncompleteRead(b"half", 96)
+
+    parts = probes.observed_objects(Half())
+    assert {(part.well, part.says.split(":")[0]) for part in parts} == {(False, "unknown")}
+    assert len(parts) == 4
 
 
 def test_inputs_differ_when_a_setting_a_template_or_an_image_archive_changes(tmp_path):
