@@ -27,6 +27,7 @@ from tests.support.processes import wait_until
 NAME, INDEX = "e2e", 15
 ROOT = Path("/var/lib/llmops-cluster")
 PLAYBOOK = "playbooks/local_cluster.yml"
+ENGINE_NAMESPACE = "llm"
 # A run is killed once it has begun this task, and a moment later: before, while and after the node comes up.
 KILLS = (("Write the configuration", 0.2), ("Start the node", 0.3), ("wait for the API server", 1.0))
 
@@ -47,6 +48,10 @@ class Second:
     def run(self, state: str) -> PlayResult:
         """Bring the cluster into a state."""
         return self.project.run(PLAYBOOK, *self._words(state))
+
+    def offer_engine(self) -> PlayResult:
+        """Offer the engine and the models of the cache to its pods."""
+        return self.project.run("playbooks/local_engine.yml", "-e", "target=cluster").ok()
 
     def kill_run(self, task: str, seconds: float) -> str:
         """Kill a run and all of its processes some time after it has begun a task; return what it printed."""
@@ -103,6 +108,23 @@ def test_a_service_without_pods_refuses_the_host_at_once(second: Second) -> None
     # kube-proxy takes a moment to write its rule; until then nothing answers.
     wait_until(lambda: seconds_until_refused(address) < 0.5, 10, "a refusal")
     assert max(seconds_until_refused(address) for _attempt in range(5)) < 0.5
+
+
+def test_claims_of_the_engine_are_bound_again_after_they_were_deleted(second: Second) -> None:
+    api = second.api()
+
+    def are_bound() -> bool:
+        claims = api.items("PersistentVolumeClaim", ENGINE_NAMESPACE)
+        return [claim["status"]["phase"] for claim in claims] == ["Bound", "Bound"]
+
+    second.offer_engine()
+    wait_until(are_bound, 20, "claims bound")
+    api.call("DELETE", api.path("PersistentVolumeClaim", ENGINE_NAMESPACE))
+    wait_until(
+        lambda: {volume["status"]["phase"] for volume in api.items("PersistentVolume")} == {"Released"}, 20, "free"
+    )
+    second.offer_engine()
+    wait_until(are_bound, 20, "claims bound again")
 
 
 def test_status_names_the_sick_part_and_its_log_and_present_heals_it(second: Second) -> None:
