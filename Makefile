@@ -31,10 +31,10 @@ help: ## What can be made (this list)
 ## The commands that most people need
 
 .PHONY: demo test check down proof
-demo: $(ready) ## A local cluster with a model that answers, from nothing; a second run changes nothing
+demo: $(ready) apt-binding ## A local cluster with a model that answers, from nothing; a second run changes nothing
 	@$(side_by_side) cluster engine-files engine:cluster,engine-files deploy:engine chat:deploy
 
-test: $(ready) ## Every test: the checks while the cluster starts, then the tests on the cluster
+test: $(ready) apt-binding ## Every test: the checks while the cluster starts, then the tests on the cluster
 	@$(side_by_side) --jobs 3 check importer:check? cluster engine-files engine:cluster,engine-files \
 		e2e:engine,check? molecule:engine,e2e?
 
@@ -44,8 +44,12 @@ check: $(ready) ## Every check that needs no cluster
 down: $(ready) ## Remove the local cluster without a trace; the cache stays
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml -e local_cluster_state=absent
 
-proof: $(ready) ## The long measurements: load, faults, comparison with other tools
+proof: $(ready) apt-binding ## The long measurements: load, faults, comparison with other tools
 	@$(side_by_side) cluster engine-files engine:cluster,engine-files benchmarks:engine
+
+.PHONY: apt-binding
+apt-binding: $(ready)
+	@tools/apt_binding.sh
 
 ## Parts of `make check`, and the importer of `make test`
 
