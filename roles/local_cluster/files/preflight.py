@@ -31,18 +31,28 @@ TRIES = {
     "networks with veth and bridge": "ip link add try0 type veth peer name try1 && ip link add try2 type bridge",
     "packet filter (iptables)": "iptables -w -t nat -A POSTROUTING -m comment --comment t -j MASQUERADE",
     "packet filter (nftables)": "nft add table inet t && nft delete table inet t",
-    "mounts of tmpfs and overlay": (
-        "mount -t tmpfs t /mnt && mkdir /mnt/u /mnt/w /mnt/m && "
-        "mount -t overlay -o lowerdir=/etc,upperdir=/mnt/u,workdir=/mnt/w t /mnt/m"
-    ),
+    "mounts of tmpfs": "mount -t tmpfs t /mnt",
 }
+# Images and pods live in overlays below the cluster's root, whose file system has to carry them ($1: a folder in it).
+OVERLAY_TRY = """
+place=$(mktemp -d -p "$1" .llmops-try.XXXXXX)
+trap 'umount "$place/m" 2>/dev/null || true; rm -rf "$place"' EXIT
+mkdir "$place/u" "$place/w" "$place/m"
+mount -t overlay -o "lowerdir=/etc,upperdir=$place/u,workdir=$place/w" t "$place/m"
+touch "$place/m/file"
+"""
+
+
+def existing(path: Path) -> Path:
+    """Give the path, or the lowest folder above it that is there already."""
+    while not path.exists():
+        path = path.parent
+    return path
 
 
 def free_gib(path: Path) -> float:
     """Give the free space of the file system that a path lies or will lie on."""
-    while not path.exists():
-        path = path.parent
-    return shutil.disk_usage(path).free / GIB
+    return shutil.disk_usage(existing(path)).free / GIB
 
 
 def memory_gib() -> float:
@@ -55,7 +65,7 @@ def memory_gib() -> float:
 
 def gather(settings: dict[str, Any]) -> dict[str, Any]:
     """Look at the machine; nothing is changed."""
-    wanted = settings["packages"]
+    wanted = packages_for(settings)
     missing = [program for program in wanted if not (Path(program).exists() if program[0] == "/" else have(program))]
     routes = json.loads(run(["ip", "-j", "route", "show", "table", "all"]).stdout) if have("ip") else []
     root = Path(settings["root"])
@@ -75,9 +85,25 @@ def gather(settings: dict[str, Any]) -> dict[str, Any]:
         "neighbours": neighbours(root, settings["folder"]),
         "made_with": read_json(Path(settings["folder"], "run", "launched.json")).get("net", settings["net"]),
         "v2": (host.CGROUP / "cgroup.controllers").read_text().split() if host.is_v2() else [],
+        "v2_kept": host.missing_v2_controllers(),
+        "v2_processes": top_cgroup_processes(),
         "v1": v1,
         "systemd": Path("/run/systemd/system").is_dir(),
     }
+
+
+def top_cgroup_processes() -> int:
+    """Count the processes that keep the top cgroup of v2 from handing controllers down."""
+    # The kernel's own top cgroup may do both. It has no type; where there is one, the machine is itself a container.
+    if not (host.CGROUP / "cgroup.type").exists():
+        return 0
+    return len((host.CGROUP / "cgroup.procs").read_text().split())
+
+
+def packages_for(settings: dict[str, Any]) -> dict[str, str]:
+    """Give the Debian package of every program that this machine needs."""
+    loader = {"modprobe": "kmod"} if host.missing_bridge_filter() else {}
+    return {**settings["packages"], **loader}
 
 
 def neighbours(root: Path, folder: str) -> dict[str, str]:
@@ -144,38 +170,55 @@ def judge_cgroups(seen: dict[str, Any]) -> list[str]:
     """Judge the cgroup controllers that kubelet and runc insist on."""
     have_them, needed, kind = (seen["v2"], V2_NEEDED, "v2") if seen["v2"] else (seen["v1"], V1_HIERARCHIES, "v1")
     missing = [name for name in needed if not any(name in names.split(",") for names in have_them)]
-    if not missing:
-        return []
-    return [f"cgroup {kind} without {', '.join(missing)}: boot with them enabled (for instance cgroup_enable=memory)."]
+    if missing:
+        names = ", ".join(missing)
+        return [f"cgroup {kind} without {names}: boot with them enabled (for instance cgroup_enable=memory)."]
+    if seen["v2_kept"] and seen["v2_processes"]:
+        first = f"cgroup v2 does not hand down {', '.join(seen['v2_kept'])}, and cannot while its top cgroup holds"
+        cure = "as in a container: delegate a cgroup to this machine or use cgroup v1."
+        return [f"{first} processes ({seen['v2_processes']}), {cure}"]
+    return []
 
 
 def examine(settings: dict[str, Any]) -> dict[str, Any]:
     """Look and judge, and try what can be tried before packages are installed."""
     seen = gather(settings)
     problems, warnings = judge(seen, settings)
-    packages = sorted({settings["packages"][program] for program in seen["missing"]})
-    kind = "v2" if seen["v2"] else "v1"
+    packages = sorted({packages_for(settings)[program] for program in seen["missing"]})
     if not problems and not packages:
         probe(settings)
-    return {
-        "problems": problems,
-        "warnings": warnings,
-        "packages": packages,
-        "cgroup": kind,
-        "systemd": seen["systemd"],
-    }
+    return {"problems": problems, "warnings": warnings, "packages": packages}
 
 
-def probe(_rest: dict[str, Any]) -> dict[str, Any]:
-    """Try in throw-away namespaces what the node will do."""
-    problems = []
-    for what, script in TRIES.items():
-        done = run(["unshare", "--net", "--mount", "--pid", "--fork", "sh", "-ec", script], check=False)
+def probe(settings: dict[str, Any]) -> dict[str, Any]:
+    """Try in throw-away namespaces what the node will do, and outside what it needs of the host."""
+    problems = try_cgroups(f"{settings['cgroup']}-try")
+    root = existing(Path(settings["root"]))
+    for what, script in {**TRIES, f"overlay in {root}": OVERLAY_TRY}.items():
+        done = run(
+            ["unshare", "--net", "--mount", "--pid", "--fork", "sh", "-ec", script, "sh", str(root)], check=False
+        )
         if done.returncode:
             problems.append(f"{what}: {done.stderr.strip() or f'status {done.returncode}'}")
+    for module in host.missing_bridge_filter():
+        done = run(["modprobe", "--dry-run", module], check=False)
+        if done.returncode:
+            problems.append(f"bridged packets in the packet filter: {done.stderr.strip() or f'no module {module}'}")
     if problems:
         raise Trouble("This machine's kernel cannot carry a local cluster:\n  " + "\n  ".join(problems))
     return {}
+
+
+def try_cgroups(name: str) -> list[str]:
+    """Make a cgroup in every hierarchy and remove it; say where that is refused."""
+    problems = []
+    for folder in host.cgroup_folders(name):
+        try:
+            folder.mkdir(exist_ok=True)
+            folder.rmdir()
+        except OSError as error:
+            problems.append(f"cgroups in {folder.parent}: {error.strerror}")
+    return problems
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import host
 import preflight
 import pytest
 
 SETTINGS = {"net": "198.18.160.0/19", "build": True, "cgroup": "llmops-a"}
+V2 = ["cpuset", "cpu", "io", "memory", "pids"]
 GOOD = {
     "debian": True,
     "missing": [],
@@ -20,6 +22,8 @@ GOOD = {
     "neighbours": {"other": "198.18.0.0/19"},
     "made_with": "198.18.160.0/19",
     "v2": [],
+    "v2_kept": [],
+    "v2_processes": 0,
     "v1": ["cpu", "cpuacct", "cpuset", "memory", "pids", "devices", "freezer", "blkio", "systemd"],
     "systemd": False,
 }
@@ -41,6 +45,7 @@ def test_good_machine_has_no_problem_and_no_warning():
         ({"routes": [("198.18.161.7", "tun0")]}, "198.18.161.7 by tun0"),
         ({"v1": ["cpu", "cpuset"]}, "cgroup v1 without cpuacct, memory, pids, devices, freezer, blkio"),
         ({"v2": ["cpu", "io", "pids"], "v1": []}, "cgroup v2 without cpuset, memory"),
+        ({"v2": V2, "v1": [], "v2_kept": ["memory"], "v2_processes": 3}, "does not hand down memory, and cannot while"),
     ],
 )
 def test_machine_that_cannot_carry_a_cluster_is_told_why(change, words):
@@ -71,7 +76,11 @@ def test_comounted_hierarchies_of_cgroup_v1_count_for_each_controller():
 
 
 def test_cgroup_v2_with_its_controllers_is_enough():
-    assert preflight.judge({**GOOD, "v1": [], "v2": ["cpuset", "cpu", "io", "memory", "pids"]}, SETTINGS)[0] == []
+    assert preflight.judge({**GOOD, "v1": [], "v2": V2}, SETTINGS)[0] == []
+
+
+def test_cgroup_v2_of_the_kernel_s_own_top_may_hand_controllers_down_later():
+    assert preflight.judge({**GOOD, "v1": [], "v2": V2, "v2_kept": ["cpuset"]}, SETTINGS)[0] == []
 
 
 def test_cached_programs_need_less_memory_and_disk():
@@ -83,3 +92,18 @@ def test_systemd_is_a_warning_that_names_the_cgroup():
     problems, warnings = preflight.judge({**GOOD, "systemd": True}, SETTINGS)
     assert problems == []
     assert "llmops-a" in warnings[0]
+
+
+def test_cgroup_that_cannot_be_made_is_told_with_its_hierarchy(tmp_path, monkeypatch):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "pids").touch()
+    monkeypatch.setattr(host, "cgroup_folders", lambda name: [tmp_path / kind / name for kind in ("memory", "pids")])
+    assert preflight.try_cgroups("llmops-0-a-try") == [f"cgroups in {tmp_path}/pids: Not a directory"]
+    assert list((tmp_path / "memory").iterdir()) == []
+
+
+def test_loader_of_modules_is_wanted_only_where_the_bridge_filter_is_not_loaded(monkeypatch):
+    monkeypatch.setattr(host, "missing_bridge_filter", list)
+    assert preflight.packages_for({"packages": {"ip": "iproute2"}}) == {"ip": "iproute2"}
+    monkeypatch.setattr(host, "missing_bridge_filter", lambda: ["br_netfilter"])
+    assert preflight.packages_for({"packages": {"ip": "iproute2"}}) == {"ip": "iproute2", "modprobe": "kmod"}
