@@ -103,10 +103,10 @@ cluster: $(ready) ## The local one-node cluster
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml
 
 engine-files: $(ready) ## The engine and the tiny model, on disk: needs no cluster yet
-	@ansible-playbook -i inventories/local playbooks/local_engine.yml --skip-tags local_engine_objects
+	@ansible-playbook -i inventories/local playbooks/local_engine.yml --tags local_engine_files
 
-engine: $(ready) ## The engine, the tiny model and their volumes in the cluster
-	@ansible-playbook -i inventories/local playbooks/local_engine.yml
+engine: $(ready) ## Their volumes in the cluster, which pods mount them from
+	@ansible-playbook -i inventories/local playbooks/local_engine.yml --tags local_engine_objects
 
 deploy: $(ready) ## Deploy the model servers of inventories/local
 	@ansible-playbook -i inventories/local deploy.yml
