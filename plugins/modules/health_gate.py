@@ -12,7 +12,8 @@ version_added: "0.1.0"
 description:
   - Passes only when three things hold. The roll-out is true to the revision - every replica of it is ready and none of
     an older one is left. The model answers - the expected id is listed, and a question is answered twice alike and
-    completely, through the Service and by every pod. The engine moves - its own counters grow while it answers.
+    completely, through the clients' Service and the slot's, and by every pod. The engine moves - its own counters grow
+    while it answers.
   - Fails as soon as it is known that waiting is useless, with the pod's own words - images that cannot be pulled,
     crashes with the last log lines, memory, no node, quota, admission, missing Secrets.
   - While it waits, a line of progress is shown for every change of state.
@@ -45,7 +46,7 @@ options:
     default: cluster
   url:
     description:
-      - Ask this address (such as V(https://example.com/llm)) in place of the slot's Service.
+      - Ask this address (such as V(https://example.com/llm)) in place of the Services.
       - Its certificate must be valid for it where the gate runs (E(SSL_CERT_FILE) names authorities of your own).
         Services and pods are asked by address, which certificates do not name.
     type: str

@@ -188,12 +188,13 @@ class _Gate:
             return self._end(Verdict(Result.INCONCLUSIVE, (reason,)), snapshot, state)
         model = self.request.served_name or notes.get(labels.SERVED_NAME, self.request.name)
         warmup = self.request.warmup_requests
-        service, pods = self._service(deployment), self._pods(deployment, snapshot, state)
-        if service is None:
-            name = f"{self.request.namespace}/{self.request.name}-{self.slot}"
-            return self._end(Verdict(Result.FAIL, (f"there is no Service {name}: deploy again",)), snapshot, state)
+        services, missing = self._services(deployment)
+        if missing:
+            reasons = tuple(f"there is no Service {self.request.namespace}/{name}: deploy again" for name in missing)
+            return self._end(Verdict(Result.FAIL, reasons), snapshot, state)
+        pods = self._pods(deployment, snapshot, state)
         questions = {
-            "targets": [service, *pods],
+            "targets": [*services, *pods],
             "model": model,
             "max_tokens": 8,
             "warmup_requests": int(notes.get(labels.WARMUP_REQUESTS, 0)) if warmup is None else warmup,
@@ -208,7 +209,7 @@ class _Gate:
             observation,
             model=model,
             version=version,
-            services=[service["name"]],
+            services=[each["name"] for each in services],
             pods=[each["name"] for each in pods],
         )
         after, state_after = self._look()
@@ -218,15 +219,22 @@ class _Gate:
             verdict = replace(verdict, reasons=verdict.reasons + self._with_logs(after, state_after))
         return self._end(verdict, after, state, observation)
 
-    def _service(self, deployment: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the address that clients use: the given one, or the slot's Service; None when that is not there."""
+    def _services(self, deployment: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
+        """Return the ways to the slot, and the names of those that are not there.
+
+        They are the slot's own Service, and the clients' where that leads to this slot: the data path learns of each by
+        itself. An address of the user's own takes the place of both.
+        """
         if self.request.url is not None:
-            return {"name": f"url {self.request.url}", "url": self.request.url, "verify": True}
-        name = f"{self.request.name}-{self.slot}"
-        service = self.api.get("Service", self.request.namespace, name)
-        if service is None:
-            return None
-        return {"name": f"service {name}", "url": _url(deployment, service["spec"]["clusterIP"])}
+            return [{"name": f"url {self.request.url}", "url": self.request.url, "verify": True}], []
+        found, missing = [], []
+        for name in (self.request.name, f"{self.request.name}-{self.slot}"):
+            service = self.api.get("Service", self.request.namespace, name)
+            if service is None:
+                missing.append(name)
+            elif (service["spec"].get("selector") or {}).get(labels.SLOT) == self.slot:
+                found.append({"name": f"service {name}", "url": _url(deployment, service["spec"]["clusterIP"])})
+        return found, missing
 
     def _pods(self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState) -> list[dict[str, str]]:
         """Return every ready pod as a place to ask."""

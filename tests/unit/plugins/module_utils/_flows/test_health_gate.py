@@ -32,6 +32,7 @@ class Release:
         deploy(Request(servers, DRAIN_TEXT), self.cluster)
         self.deployment = self.cluster.find("Deployment", "llm", "chat-blue")
         self.deployment["status"] = {"observedGeneration": 0, "updatedReplicas": servers[0].replicas}
+        self.cluster.find("Service", "llm", "chat")["spec"]["clusterIP"] = "10.0.0.8"
         self.cluster.find("Service", "llm", "chat-blue")["spec"]["clusterIP"] = "10.0.0.9"
 
     def put_pod(self, name: str, *, address: str = "10.1.0.1", **status: Any) -> None:
@@ -97,7 +98,7 @@ def test_a_ready_release_that_answers_passes_at_once_with_everything_that_a_verd
     assert {key: outcome.result[key] for key in ("verdict", "reasons", "samples")} == {
         "verdict": "pass",
         "reasons": [],
-        "samples": 4,
+        "samples": 6,
     }
     assert outcome.result["observed"]["rollout"] == "1/1 ready"
     assert outcome.result["observed"]["pods"] == ["a"]
@@ -113,6 +114,7 @@ def test_the_service_and_every_ready_pod_are_asked_for_what_the_deployment_says(
     assert release.gate(prober).result["verdict"] == "pass"
     (asked,) = prober.asked
     assert asked["targets"] == [
+        {"name": "service chat", "url": "http://10.0.0.8:8000"},
         {"name": "service chat-blue", "url": "http://10.0.0.9:8000"},
         {"name": "pod a", "url": "http://10.1.0.1:8000"},
         {"name": "pod b", "url": "http://[fd00::7]:8000"},
@@ -120,7 +122,15 @@ def test_the_service_and_every_ready_pod_are_asked_for_what_the_deployment_says(
     assert (asked["model"], asked["warmup_requests"]) == ("first", 5)
 
 
-def test_a_url_takes_the_place_of_the_service(release):
+def test_the_clients_service_is_not_asked_for_a_slot_that_it_does_not_lead_to(release):
+    release.cluster.find("Service", "llm", "chat")["spec"]["selector"]["llmops.dev/slot"] = "green"
+    release.put_ready_pod("a")
+    prober = Answering()
+    assert release.gate(prober, slot="blue").result["verdict"] == "pass"
+    assert [each["name"] for each in prober.asked[0]["targets"]] == ["service chat-blue", "pod a"]
+
+
+def test_a_url_takes_the_place_of_the_services(release):
     release.put_ready_pod("a")
     prober = Answering()
     release.gate(prober, url="https://llm.example.com", served_name="other", warmup_requests=1)
@@ -150,7 +160,8 @@ def test_a_release_with_tls_is_asked_by_https_on_its_port(release):
     release.put_ready_pod("a")
     prober = Answering()
     release.gate(prober)
-    assert [each["url"] for each in prober.asked[0]["targets"]] == ["https://10.0.0.9:8443", "https://10.1.0.1:8443"]
+    urls = [each["url"] for each in prober.asked[0]["targets"]]
+    assert urls == ["https://10.0.0.8:8443", "https://10.0.0.9:8443", "https://10.1.0.1:8443"]
 
 
 def test_it_waits_until_the_pods_are_ready(release):
@@ -332,14 +343,13 @@ def test_questions_that_cannot_be_asked_are_inconclusive_with_the_reason(release
     )
 
 
-def test_a_missing_service_fails_with_a_verdict(release):
+@pytest.mark.parametrize("name", ["chat", "chat-blue"])
+def test_a_missing_service_fails_with_a_verdict(release, name):
     release.put_ready_pod("a")
-    del release.cluster.objects["Service", "llm", "chat-blue"]
+    del release.cluster.objects["Service", "llm", name]
     outcome = release.gate()
-    assert (outcome.result["verdict"], outcome.result["reasons"]) == (
-        "fail",
-        ["there is no Service llm/chat-blue: deploy again"],
-    )
+    assert outcome.result["verdict"] == "fail"
+    assert outcome.result["reasons"] == [f"there is no Service llm/{name}: deploy again"]
 
 
 def test_a_wrong_answer_fails_and_is_returned_as_data_where_failures_are_wanted_as_data(release):
