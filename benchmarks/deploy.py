@@ -40,6 +40,8 @@ from tests.support.playbooks import COLOUR, RECAP, Project
 RELEASES_MANY = 20
 MODULE, ROLE, HELM_MODULE, K8S = "model_server, a play", "model_server, deploy.yml", "kubernetes.core.helm", "k8s tasks"
 MANY, HELM, KUBECTL, EMPTY = f"{RELEASES_MANY} releases, a play", "helm upgrade", "kubectl apply", "empty play"
+# What Ansible takes for a module that does nothing: no module can be quicker.
+PING = "ping, a play"
 ABOVE_EMPTY_SECONDS, SHARE_OF_HELM, EACH_MORE_SECONDS = 1.0, 0.6, 0.3
 
 
@@ -74,6 +76,7 @@ class Contest:
         """Write all files, and make the objects of every contender by its own means."""
         config = str(self.places.kubeconfig)
         self._play(EMPTY, [{"name": "Do nothing", "ansible.builtin.meta": "noop"}])
+        self._play(PING, [{"name": "Do nothing by a module", "ansible.builtin.ping": {}}])
         self._play(MODULE, [self._task([self._release("module")])])
         self.commands[ROLE] = self.project.command("deploy.yml")
         self._play(MANY, [self._task([self._release("many", f"chat-{n:02}") for n in range(RELEASES_MANY)])])
