@@ -50,6 +50,12 @@ options:
       - Its certificate must be valid for it where the gate runs (E(SSL_CERT_FILE) names authorities of your own).
         Services and pods are asked by address, which certificates do not name.
     type: str
+  since:
+    description:
+      - A time in ISO 8601 with its zone, from which on the cluster's words count, such as
+        RV(llmops.kubernetes.model_server#module:started_at). What was said before may be about something cured since.
+      - By default the beginning of the wait. Name an earlier one where several gates run one after the other.
+    type: str
   python:
     description: The Python interpreter in the engine's image, for O(run_from=cluster).
     type: str
@@ -213,6 +219,7 @@ OPTIONS = Options(
         "served_name": {"type": "str"},
         "run_from": {"type": "str", "choices": ["cluster", "controller"], "default": "cluster"},
         "url": {"type": "str"},
+        "since": {"type": "str"},
         "python": {"type": "str", "default": "python3"},
         "timeout_seconds": {"type": "int", "default": 0},
         "probe_timeout_seconds": {"type": "float", "default": 60.0},

@@ -177,6 +177,11 @@ cluster:
   returned: when O(state) is not V(rendered)
   type: str
   sample: https://192.0.2.1:6443
+started_at:
+  description: When the cluster was asked first.
+  returned: when O(state) is not V(rendered)
+  type: str
+  sample: "2026-01-31T12:00:00+00:00"
 attempts:
   description: Requests that were sent.
   returned: when O(state) is not V(rendered)
@@ -206,6 +211,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import drain_middleware
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import (
@@ -238,9 +244,10 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     )
     if params["state"] == "rendered":
         return render(request)
-    api = open_cluster(params)
+    api, started = open_cluster(params), SystemClock().now()
     outcome = deploy(request, api) if params["state"] == "present" else remove(request, api)
-    return replace(outcome, result={**outcome.result, "attempts": api.attempts, "retried_on": api.retried_on})
+    sent = {"started_at": started.isoformat(), "attempts": api.attempts, "retried_on": api.retried_on}
+    return replace(outcome, result={**outcome.result, **sent})
 
 
 def main() -> None:

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine, find_http_port
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
+    find_engine,
+    find_http_port,
+    join_address,
+)
 
 __all__ = ["describe_slot", "render_table"]
 
@@ -48,7 +52,7 @@ def describe_slot(
         "engine_version": marks.get(labels.VERSION, ""),
         "served_name": notes.get(labels.SERVED_NAME, name),
         "service": f"{name}.{namespace}.svc:{port}",
-        "address": f"{f'[{address}]' if ':' in address else address}:{port}" if address else None,
+        "address": join_address(address, port) if address else None,
         "created": metadata.get("creationTimestamp", ""),
     }
 

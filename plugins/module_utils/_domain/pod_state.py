@@ -192,10 +192,10 @@ def find_waiting_problem(container: Mapping[str, Any], failed_pulls: int = 0) ->
     return f"container {container['name']} is in {reason}{ending}{said}. {FINAL_WAITING[reason]}"
 
 
-def _count_failed_pulls(events: Sequence[Mapping[str, Any]]) -> int:
+def _count_failed_pulls(events: Sequence[Mapping[str, Any]], wait: Wait) -> int:
     return sum(
         int(event.get("count") or 1)
-        for event in events
+        for event in filter(wait.counts, events)
         if event.get("reason") == "Failed" and "pull image" in str(event.get("message"))
     )
 
@@ -255,7 +255,7 @@ def find_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]], lo
     if status.get("phase") == "Failed":
         reason = str(status.get("reason"))
         return f"{reason}: {status.get('message')}. {FINAL_POD.get(reason, '')}".rstrip()
-    failed_pulls = _count_failed_pulls(events)
+    failed_pulls = _count_failed_pulls(events, wait)
     for container in _containers(pod):
         if problem := _container_problem(container, log, failed_pulls):
             return problem

@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 
-__all__ = ["find_engine", "find_http_port", "job_seconds_max", "render_probe_job", "uses_tls"]
+__all__ = ["find_engine", "find_http_port", "job_seconds_max", "join_address", "render_probe_job", "uses_tls"]
 
 # Scheduling, pulling an image that the node may lack, and Python's start.
 _JOB_START_SECONDS = 120
@@ -35,6 +35,11 @@ def find_engine(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
 def find_http_port(deployment: Mapping[str, Any]) -> int:
     """Return the port that the engine listens on."""
     return int(next(each["containerPort"] for each in find_engine(deployment)["ports"] if each["name"] == "http"))
+
+
+def join_address(address: str, port: int) -> str:
+    """Return an IP address with a port as URLs have it."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def uses_tls(deployment: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timezone
+from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -20,6 +20,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_stat
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
     find_engine,
     find_http_port,
+    join_address,
     uses_tls,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
@@ -30,7 +31,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readines
     find_revision,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
 
 __all__ = ["GateRequest", "Prober", "gate"]
@@ -57,6 +58,7 @@ class GateRequest:
     revision: str | None = None
     served_name: str | None = None
     url: str | None = None
+    since: str | None = None
     timeout_seconds: int = 0
     probe_timeout_seconds: float = 60.0
     unschedulable_seconds: float = 2.0
@@ -77,6 +79,7 @@ class _Gate:
         resume = request.resume or {}
         self.seen = str(resume.get("summary", ""))
         self.started = parse_time(resume.get("started_at")) or clock.now()
+        self.since = _parse_since(request.since) or self.started
         self.ready = int(resume.get("ready", 0))
         self.progressed = parse_time(resume.get("progressed_at")) or self.started
         self.room_seen = parse_time(resume.get("room_seen_at"))
@@ -140,7 +143,7 @@ class _Gate:
         snapshot = Snapshot(deployments[0] if deployments else None, replica_sets, pods, events)
         snapshot = replace(snapshot, logs=self._logs(pods))
         now = self.clock.now().astimezone(timezone.utc)
-        wait = Wait(now, self.request.unschedulable_seconds, self.started, self.room_seen)
+        wait = Wait(now, self.request.unschedulable_seconds, self.since, self.room_seen)
         state = evaluate_rollout(snapshot, self.request.revision, wait)
         if state.room_is_made:
             self.room_seen = now
@@ -188,10 +191,9 @@ class _Gate:
             return self._end(Verdict(Result.INCONCLUSIVE, (reason,)), snapshot, state)
         model = self.request.served_name or notes.get(labels.SERVED_NAME, self.request.name)
         warmup = self.request.warmup_requests
-        services, missing = self._services(deployment)
-        if missing:
-            reasons = tuple(f"there is no Service {self.request.namespace}/{name}: deploy again" for name in missing)
-            return self._end(Verdict(Result.FAIL, reasons), snapshot, state)
+        services, wrong = self._services(deployment)
+        if wrong:
+            return self._end(Verdict(Result.FAIL, tuple(wrong)), snapshot, state)
         pods = self._pods(deployment, snapshot, state)
         questions = {
             "targets": [*services, *pods],
@@ -220,21 +222,29 @@ class _Gate:
         return self._end(verdict, after, state, observation)
 
     def _services(self, deployment: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:
-        """Return the ways to the slot, and the names of those that are not there.
+        """Return the ways to the slot, and what is wrong with those that lead nowhere or elsewhere.
 
-        They are the slot's own Service, and the clients' where that leads to this slot: the data path learns of each by
-        itself. An address of the user's own takes the place of both.
+        They are the slot's own Service, and the clients' where the slot is the stable one: the data path learns of each
+        by itself. An address of the user's own takes the place of both.
         """
         if self.request.url is not None:
             return [{"name": f"url {self.request.url}", "url": self.request.url, "verify": True}], []
-        found, missing = [], []
-        for name in (self.request.name, f"{self.request.name}-{self.slot}"):
-            service = self.api.get("Service", self.request.namespace, name)
-            if service is None:
-                missing.append(name)
-            elif (service["spec"].get("selector") or {}).get(labels.SLOT) == self.slot:
+        names = [f"{self.request.name}-{self.slot}"]
+        if self.slot == self._stable_slot():
+            names.insert(0, self.request.name)
+        found, wrong = [], []
+        for name in names:
+            service = self.api.get("Service", self.request.namespace, name) or {}
+            selected = ((service.get("spec") or {}).get("selector") or {}).get(labels.SLOT)
+            if not service:
+                wrong.append(f"there is no Service {self.request.namespace}/{name}: deploy again")
+            elif selected != self.slot:
+                wrong.append(
+                    f"Service {self.request.namespace}/{name} leads to slot {selected}, not {self.slot}: deploy again"
+                )
+            else:
                 found.append({"name": f"service {name}", "url": _url(deployment, service["spec"]["clusterIP"])})
-        return found, missing
+        return found, wrong
 
     def _pods(self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState) -> list[dict[str, str]]:
         """Return every ready pod as a place to ask."""
@@ -280,9 +290,20 @@ class _Gate:
         return Outcome(False, result, warnings=warnings, failure=failure)
 
 
+def _parse_since(text: str | None) -> datetime | None:
+    try:
+        since = parse_time(text)
+    except ValueError:
+        since = None
+    if text and (since is None or since.tzinfo is None):
+        allowed = "ISO 8601 such as 2026-01-31T12:00:00+00:00"
+        raise InputError([Problem("since", "is no time with a zone", repr(text), allowed)])
+    return since
+
+
 def _url(deployment: Mapping[str, Any], address: str) -> str:
     scheme = "https" if uses_tls(deployment) else "http"
-    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{find_http_port(deployment)}"
+    return f"{scheme}://{join_address(address, find_http_port(deployment))}"
 
 
 def _count_free(

@@ -268,6 +268,8 @@ def test_a_registry_that_does_not_answer_is_tried_again_and_given_up_after_the_t
 
     assert look(pulling).state == look(pulling, events=failures(2)).state == "waiting"
     assert "i/o timeout" in look(pulling, events=failures(3)).reasons[0]
+    cured = [{**failures(5)[0], "lastTimestamp": EARLIER}]
+    assert look(pulling, events=cured, wait=Wait(NOW, 2, began_at=seconds_ago(1))).state == "waiting"
 
 
 def test_a_mount_that_cannot_succeed_fails_and_another_is_waited_for() -> None:

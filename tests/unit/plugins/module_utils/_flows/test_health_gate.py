@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import GateRequest, gate
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
 
@@ -122,12 +122,40 @@ def test_the_service_and_every_ready_pod_are_asked_for_what_the_deployment_says(
     assert (asked["model"], asked["warmup_requests"]) == ("first", 5)
 
 
-def test_the_clients_service_is_not_asked_for_a_slot_that_it_does_not_lead_to(release):
-    release.cluster.find("Service", "llm", "chat")["spec"]["selector"]["llmops.dev/slot"] = "green"
+def set_stable(release: Release, slot: str) -> None:
+    """Let clients be led to a slot."""
+    release.cluster.find("ConfigMap", "llm", "chat-release")["data"]["stable_slot"] = slot
+    release.cluster.find("Service", "llm", "chat")["spec"]["selector"]["llmops.dev/slot"] = slot
+
+
+def test_the_clients_service_is_not_asked_for_a_slot_that_is_not_theirs(release):
+    set_stable(release, "green")
     release.put_ready_pod("a")
     prober = Answering()
     assert release.gate(prober, slot="blue").result["verdict"] == "pass"
     assert [each["name"] for each in prober.asked[0]["targets"]] == ["service chat-blue", "pod a"]
+
+
+@pytest.mark.parametrize("name", ["chat", "chat-blue"])
+def test_a_service_that_leads_elsewhere_fails_and_is_named(release, name):
+    release.cluster.find("Service", "llm", name)["spec"]["selector"]["llmops.dev/slot"] = "green"
+    release.put_ready_pod("a")
+    assert f"Service llm/{name} leads to slot green, not blue: deploy again" in release.gate().failure
+
+
+def test_what_was_said_since_an_earlier_moment_counts_where_one_is_named(release):
+    conditions = [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "late"}]
+    release.deployment["status"]["conditions"] = [{**conditions[0], "lastUpdateTime": EARLIER}]
+    release.put_pod("a")
+    assert "not ready after 3 s" in release.gate(timeout_seconds=3).failure
+    since = "2026-01-01T11:58:30+00:00"
+    assert "ProgressDeadlineExceeded: late" in release.gate(timeout_seconds=3, since=since).failure
+
+
+@pytest.mark.parametrize("since", ["yesterday", "2026-01-01T11:58:30"])
+def test_a_moment_that_is_none_or_has_no_zone_is_refused(release, since):
+    with pytest.raises(InputError, match="since: is no time with a zone"):
+        release.gate(since=since)
 
 
 def test_a_url_takes_the_place_of_the_services(release):
