@@ -25,6 +25,7 @@ __all__ = [
     "FILES_PATH",
     "HUB_PATH",
     "MODELS_PATH",
+    "OPEN_MOUNTS",
     "OWNED_ENV",
     "SHM_PATH",
     "TEMPLATE_PATH",
@@ -55,6 +56,10 @@ OWNED_ENV = {
     "VLLM_API_KEY": "Use engine.api_key.",
     "LLMOPS_DRAIN_FILE": "Use drain.middleware.",
 }
+
+
+# Empty folders that are the pod's own: others may be mounted inside.
+OPEN_MOUNTS = (TMP_PATH, CACHE_PATH)
 
 
 def own_mounts(server: ModelServer) -> tuple[str, ...]:

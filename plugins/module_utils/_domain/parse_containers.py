@@ -8,6 +8,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import OPEN_MOUNTS
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import Container, Volume
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_image
@@ -18,6 +19,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security
 __all__ = ["check_mounts", "parse_containers", "parse_volumes"]
 
 _OWN_VOLUMES = ("tmp", "cache", "hub", "shm", "model", "files", "chat-template", "tls")
+# Whole folders of the image or the kernel: a container does not start, or finds its programs no more, without them.
+_SYSTEM_FOLDERS = ("/proc", "/sys", "/dev", "/etc", "/usr", "/bin", "/lib", "/lib64", "/sbin", "/var")
 _VOLUME_KINDS = ("pvc", "configmap", "secret", "csi", "empty_dir")
 # Fields of a container, so that a misspelt one is told with the nearest: the API server is not asked when manifests are
 # only rendered. https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container
@@ -87,10 +90,27 @@ def parse_volumes(holder: Fields) -> tuple[Volume, ...]:
     return tuple(volumes)
 
 
+def _hides(mount: str, folder: str) -> bool:
+    """Whether a mount takes the place of a folder, or of one above it."""
+    return f"{folder}/".startswith(f"{mount}/")
+
+
+def _collides(mount: str, own: str) -> bool:
+    return _hides(mount, own) or (own not in OPEN_MOUNTS and _hides(own, mount))
+
+
 def check_mounts(holder: Fields, volumes: Sequence[Volume], own: Sequence[str]) -> None:
-    """Report volumes that would hide what the collection mounts itself at ``own``, or be hidden inside of it."""
+    """Report volumes that would hide what the collection mounts itself at ``own``, or what the kernel or image needs.
+
+    Inside of a folder that is the pod's own and empty another may be mounted; the others have no place for it.
+    """
     for volume in volumes:
-        taken = next((path for path in own if f"{volume.mount}/".startswith(f"{path}/")), None)
+        system = next((path for path in _SYSTEM_FOLDERS if _hides(volume.mount, path)), None)
+        if system is not None:
+            hint = "Mount it at a folder inside, or elsewhere."
+            holder.problem(f"volumes[{volume.name}].mount", f"would hide {system}", volume.mount, hint=hint)
+            continue
+        taken = next((path for path in own if _collides(volume.mount, path)), None)
         if taken is not None:
             holder.problem(
                 f"volumes[{volume.name}].mount",
@@ -111,8 +131,14 @@ def _check_ports(fields: Fields) -> None:
                 "containerPort", "expected a whole number", port.raw("containerPort"), hint="Leave the quotes out."
             )
         port.text("protocol", "TCP", choices=("TCP", "UDP", "SCTP"))
-        for field in ("hostIP", "hostPort", "name"):
-            port.raw(field)
+        for field in ("hostIP", "hostPort"):
+            if port.has(field):
+                port.problem(
+                    field,
+                    "takes a port of the node, which Pod Security restricted does not allow",
+                    hint="Leave it out: Services and peers reach the containerPort.",
+                )
+        port.raw("name")
         port.finish()
 
 

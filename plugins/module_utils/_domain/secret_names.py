@@ -13,12 +13,10 @@ __all__ = ["MASKED", "is_private", "looks_secret", "mask", "secret_values"]
 
 MASKED = "(masked)"
 # As whole words at the end of a name, so that MAX_TOKENS, TOKEN_LIMIT and HF_TOKEN_PATH are none.
-_SECRET = re.compile(
-    r"(?:^|[-_])(?:TOKEN|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|API[-_]?KEYS?|(?:ACCESS|PRIVATE)[-_]?KEY|CREDENTIALS?)"
-    r"(?:[-_](?:ID|KEY|VALUE|DATA|V?\d+))?$",
-    re.IGNORECASE,
-)
-# HF_HUB_DISABLE_IMPLICIT_TOKEN and the like are switches.
+_WORDS = r"TOKEN|SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|API[-_]?KEYS?|(?:ACCESS|PRIVATE)[-_]?KEY|CREDENTIALS?"
+# What is refused must be a secret for certain, what is hidden only may be one: API_KEY_PROD, but DB_PASSWORD_FILE too.
+_SECRET = re.compile(rf"(?:^|[-_])(?:{_WORDS})(?:[-_](?:ID|KEY|VALUE|DATA|V?\d+))?$", re.IGNORECASE)
+_MAYBE_SECRET = re.compile(rf"(?:^|[-_])(?:{_WORDS})(?:$|[-_])", re.IGNORECASE)
 _SWITCH = re.compile(r"(?:^|[-_])(?:DISABLE|ENABLE|USE)[-_]", re.IGNORECASE)
 _PART = re.compile(r"[.\[\]]+")
 # Keys of a kubeconfig whose names say nothing of a secret elsewhere.
@@ -30,9 +28,14 @@ def looks_secret(name: str) -> bool:
     return _SECRET.search(name) is not None and _SWITCH.search(name) is None
 
 
+def may_be_secret(name: str) -> bool:
+    """Whether the value behind a name is better not shown."""
+    return _MAYBE_SECRET.search(name) is not None and _SWITCH.search(name) is None
+
+
 def is_private(path: str) -> bool:
     """Whether a value at this path of the input must not be repeated: one of the names on the way is a secret's."""
-    return any(looks_secret(part) for part in _PART.split(path))
+    return any(may_be_secret(part) for part in _PART.split(path))
 
 
 def mask(value: Any) -> Any:
@@ -42,11 +45,11 @@ def mask(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     masked = {
-        key: MASKED if isinstance(item, (str, int, float)) and looks_secret(str(key)) else mask(item)
+        key: MASKED if isinstance(item, (str, int, float)) and may_be_secret(str(key)) else mask(item)
         for key, item in value.items()
     }
     # A variable of a container, {name: X, value: Y}, that somebody has put a secret into.
-    if isinstance(value.get("name"), str) and "value" in value and looks_secret(value["name"]):
+    if isinstance(value.get("name"), str) and "value" in value and may_be_secret(value["name"]):
         masked["value"] = MASKED
     return masked
 
@@ -58,10 +61,10 @@ def secret_values(value: Any) -> Iterator[str]:
             yield from secret_values(item)
     elif isinstance(value, Mapping):
         name = value.get("name")
-        if isinstance(name, str) and isinstance(value.get("value"), str) and looks_secret(name):
-            yield value["value"]
         for key, item in value.items():
-            if isinstance(item, str) and item and (str(key) in _KUBECONFIG_KEYS or looks_secret(str(key))):
-                yield item
-            else:
+            named = may_be_secret(str(key)) or (key == "value" and isinstance(name, str) and may_be_secret(name))
+            if isinstance(item, (Mapping, list, tuple)):
                 yield from secret_values(item)
+            # An empty text would hide everything.
+            elif (named or key in _KUBECONFIG_KEYS) and item is not None and str(item):
+                yield str(item)

@@ -25,6 +25,8 @@ PROFILES = ("restricted", "restricted_rdma", "openshift")
 
 # The one capability that Pod Security `restricted` lets a container add.
 _CAPABILITIES = ("NET_BIND_SERVICE",)
+# The types that it lets a container choose; user and role none.
+_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
 
 
 def render_pod_security(server: ModelServer) -> dict[str, Any]:
@@ -61,11 +63,15 @@ def render_container_security(server: ModelServer) -> dict[str, Any]:
 def render_extra_security(server: ModelServer, context: Any) -> dict[str, Any]:
     """Return the securityContext of a sidecar or init container: the user's, over the engine's."""
     base = render_container_security(server)
-    own = dict(context) if isinstance(context, Mapping) else {}
-    capabilities = own.get("capabilities")
-    if isinstance(capabilities, Mapping):
-        own["capabilities"] = {**base["capabilities"], **capabilities}
+    own = _without_nothing(context)
+    if "capabilities" in own:
+        own["capabilities"] = {**base["capabilities"], **_without_nothing(own["capabilities"])}
     return {**base, **own}
+
+
+def _without_nothing(value: Any) -> dict[str, Any]:
+    """Return a mapping without its nulls, which would take a default away."""
+    return {key: item for key, item in value.items() if item is not None} if isinstance(value, Mapping) else {}
 
 
 def _listed(value: Any) -> list[Any]:
@@ -75,7 +81,7 @@ def _listed(value: Any) -> list[Any]:
 def find_privileges(context: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a container's securityContext takes beyond Pod Security `restricted`, as the keys that say so."""
     found = [name for name in ("privileged", "allowPrivilegeEscalation") if context.get(name)]
-    found += ["runAsUser"] if context.get("runAsUser") == 0 else []
+    found += ["runAsUser"] if str(context.get("runAsUser")) == "0" else []
     if context.get("runAsNonRoot", True) is not True:
         found.append("runAsNonRoot")
     capabilities = context.get("capabilities")
@@ -84,9 +90,14 @@ def find_privileges(context: Mapping[str, Any]) -> tuple[str, ...]:
         found.append("capabilities.add")
     if "drop" in capabilities and "ALL" not in _listed(capabilities["drop"]):
         found.append("capabilities.drop")
-    profile = context.get("seccompProfile")
-    if isinstance(profile, Mapping) and profile.get("type") == "Unconfined":
-        found.append("seccompProfile")
+    found += [
+        name
+        for name in ("seccompProfile", "appArmorProfile")
+        if _without_nothing(context.get(name)).get("type") == "Unconfined"
+    ]
+    linux = _without_nothing(context.get("seLinuxOptions"))
+    if linux.get("type", "") not in _SELINUX_TYPES or linux.get("user") or linux.get("role"):
+        found.append("seLinuxOptions")
     if context.get("procMount", "Default") != "Default":
         found.append("procMount")
     return tuple(found)

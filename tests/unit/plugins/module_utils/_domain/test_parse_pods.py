@@ -64,6 +64,9 @@ def container(**more: Any) -> list[dict[str, Any]]:
             volume("/models/more", **{"model.source": "pvc://m/x", "model.revision": None}),
             "volumes[v].mount: /models is mounted by the collection",
         ),
+        (volume("/var/cache"), "volumes[v].mount: /var/cache/llmops is mounted by the collection (got '/var/cache')"),
+        (volume("/etc"), "volumes[v].mount: would hide /etc (got '/etc'). Mount it at a folder inside, or elsewhere."),
+        (volume("/dev"), "volumes[v].mount: would hide /dev"),
         (volume("/"), "volumes[0].mount: must be an absolute path (got '/'); allowed: a folder below /, without a c"),
         (volume("/a:b"), "volumes[0].mount: must be an absolute path (got '/a:b')"),
         (
@@ -78,6 +81,10 @@ def container(**more: Any) -> list[dict[str, Any]]:
         ({"sidecars": container(ports=[{"name": "p"}])}, "sidecars[0].ports[0].containerPort: is required. Say the"),
         ({"sidecars": container(ports=[{"containerPort": "9"}])}, "containerPort: expected a whole number (got '9')"),
         ({"sidecars": container(ports=[{"containerPort": 9, "protocol": "tcp"}])}, "allowed: TCP, UDP, SCTP"),
+        (
+            {"sidecars": container(ports=[{"containerPort": 9, "hostPort": 80}])},
+            "sidecars[0].ports[0].hostPort: takes a port of the node, which Pod Security restricted does not allow",
+        ),
         ({"sidecars": container(ports=[{"port": 9}])}, "sidecars[0].ports[0].port: unknown key"),
         ({"sidecars": container() * 2}, "sidecars: two containers have the same name (got 'x'). Give one of them"),
         ({"sidecars": container(), "init": container()}, "init: two containers have the same name (got 'x')"),
@@ -122,6 +129,12 @@ def test_one_mistake_is_told_once(change: Mapping[str, Any]) -> None:
     assert "\n" not in complaint(change)
 
 
+@pytest.mark.parametrize("mount", ["/tmp/x", "/var/cache/llmops/vllm", "/opt/vllm", "/data"])
+def test_a_volume_may_lie_inside_of_the_pods_own_empty_folders_and_elsewhere(mount: str) -> None:
+    mounts = engine(volume(mount))["volumeMounts"]
+    assert mount in [each["mountPath"] for each in mounts]
+
+
 def test_the_same_place_in_other_words_is_the_same_place() -> None:
     assert "/dev/shm is mounted by the collection" in complaint(volume("//dev/./shm/"))
 
@@ -163,6 +176,11 @@ def test_a_request_may_equal_its_limit_in_other_words() -> None:
         ({"capabilities": {"drop": []}}, ("capabilities.drop",)),
         ({"seccompProfile": {"type": "Unconfined"}}, ("seccompProfile",)),
         ({"procMount": "Unmasked"}, ("procMount",)),
+        ({"runAsUser": "0"}, ("runAsUser",)),
+        ({"appArmorProfile": {"type": "Unconfined"}}, ("appArmorProfile",)),
+        ({"seLinuxOptions": {"type": "spc_t"}}, ("seLinuxOptions",)),
+        ({"seLinuxOptions": {"user": "system_u"}}, ("seLinuxOptions",)),
+        ({"seLinuxOptions": {"type": "container_t"}, "seccompProfile": {"type": "RuntimeDefault"}}, ()),
         ({"runAsUser": 1000, "readOnlyRootFilesystem": False, "capabilities": {"add": ["NET_BIND_SERVICE"]}}, ()),
         ({}, ()),
     ],
@@ -179,6 +197,16 @@ def test_a_sidecars_own_security_context_lies_over_the_default() -> None:
         "readOnlyRootFilesystem": False,
         "runAsUser": 1000,
         "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]},
+    }
+
+
+def test_a_null_takes_no_default_away() -> None:
+    own = {"capabilities": None, "allowPrivilegeEscalation": None}
+    sidecar = pod({**CPU, "sidecars": container(securityContext=own)})["containers"][1]
+    assert sidecar["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
     }
 
 

@@ -59,6 +59,7 @@ def test_names_that_only_sound_like_a_secrets_are_free(name: str) -> None:
         ("model_servers[chat].model.token", True),
         ("model_servers[chat].model.credentials.secret", True),
         ("model_servers[chat].engine.env.MY_TOKEN.value", True),
+        ("model_servers[chat].engine.env.API_KEY_PROD", True),
         ("model_servers[chat].engine.env.MODE", False),
         ("model_servers[chat].replicas", False),
     ],
@@ -71,6 +72,7 @@ def test_values_with_a_secrets_name_are_masked_and_references_stay() -> None:
     value = {
         "env": [
             {"name": "HF_TOKEN", "value": "planted"},
+            {"name": "DB_PASSWORD_OLD", "value": "planted"},
             {"name": "A_TOKEN", "valueFrom": {"secretKeyRef": {"key": "k"}}},
         ],
         "password": "planted",
@@ -80,6 +82,7 @@ def test_values_with_a_secrets_name_are_masked_and_references_stay() -> None:
     assert mask(value) == {
         "env": [
             {"name": "HF_TOKEN", "value": "(masked)"},
+            {"name": "DB_PASSWORD_OLD", "value": "(masked)"},
             {"name": "A_TOKEN", "valueFrom": {"secretKeyRef": {"key": "k"}}},
         ],
         "password": "(masked)",
@@ -94,6 +97,7 @@ def test_the_secrets_of_a_kubeconfig_are_found_wherever_they_are() -> None:
         {"name": "b", "user": {"auth-provider": {"config": {"refresh-token": "three", "expiry": "x"}}}},
         {"name": "c", "user": {"exec": {"env": [{"name": "X_SECRET", "value": "four"}], "command": "get-token"}}},
         {"name": "d", "user": {"password": "", "username": "u"}},
+        {"name": "e", "user": {"exec": {"env": [{"name": "X_TOKEN", "value": ""}]}, "password": 987654321}},
     ]
-    assert list(secret_values({"kind": "Config", "users": users})) == ["one", "two", "three", "four"]
+    assert list(secret_values({"kind": "Config", "users": users})) == ["one", "two", "three", "four", "987654321"]
     assert list(secret_values("~/.kube/config")) == []
