@@ -51,18 +51,9 @@ def sysctl_path(name: str) -> Path:
     return Path("/proc/sys", *name.split("."))
 
 
-def adopt(record: Record, earlier: Record) -> Record:
-    """Add what a record of an earlier version says; where both know a value, the machine's own is right."""
-    lists = ("users", "modules", "controllers")
-    merged: Record = {name: sorted({*record.get(name, []), *earlier.get(name, [])}) for name in lists}
-    return {**merged, "sysctl": {**earlier.get("sysctl", {}), **record.get("sysctl", {})}}
-
-
 @contextmanager
-def changing_record(settings: dict[str, Any]) -> Iterator[tuple[Record, Callable[[Record], None]]]:
+def changing_record() -> Iterator[tuple[Record, Callable[[Record], None]]]:
     """Give the machine's record and what writes it, while no other cluster changes it."""
-    # Until 0.1 a record lay in each root: clusters of other roots did not know of it.
-    earlier = Path(settings["root"], ".host.json")
 
     def write(record: Record) -> None:
         if record:
@@ -70,16 +61,14 @@ def changing_record(settings: dict[str, Any]) -> Iterator[tuple[Record, Callable
         else:
             RECORD.unlink(missing_ok=True)
             RECORD.with_suffix(".lock").unlink(missing_ok=True)
-        for path in (earlier, earlier.with_suffix(".lock")):
-            path.unlink(missing_ok=True)
 
     with exclusive(RECORD.with_suffix(".lock")):
-        yield adopt(read_json(RECORD), read_json(earlier)), write
+        yield read_json(RECORD), write
 
 
 def acquire(settings: dict[str, Any]) -> None:
     """Raise what the node needs and note the values from before."""
-    with changing_record(settings) as (before, write):
+    with changing_record() as (before, write):
         values = {name: int(sysctl_path(name).read_text()) for name in SYSCTL_MIN}
         record, raised = plan_acquire(before, settings["folder"], values)
         modules = missing_bridge_filter()
@@ -101,14 +90,26 @@ def release(settings: dict[str, Any]) -> tuple[bool, list[str]]:
 
     Say whether the cluster was known, and what has to stay as it is.
     """
-    with changing_record(settings) as (before, write):
+    with changing_record() as (before, write):
         record, restore = plan_release(before, settings["folder"], lambda folder: Path(folder).exists())
         stays = restore_host(restore)
         write(record)
+    drop_root(settings)
+    return settings["folder"] in before.get("users", []), stays
+
+
+def drop_root(settings: dict[str, Any]) -> None:
+    """Remove the folder of the clusters' folders when the last one is gone."""
     root = Path(settings["root"])
     if root.exists() and not any(root.iterdir()):
         root.rmdir()
-    return settings["folder"] in before["users"], stays
+
+
+def is_known(settings: dict[str, Any]) -> bool:
+    """Say whether the host still has something of the cluster: a cable, a route, a cgroup, or a note of it."""
+    lies = have("ip") and (links_of(settings["alias"]) or "backstop route" not in missing_routes(settings))
+    grouped = any(folder.is_dir() for folder in cgroup_folders(settings["cgroup"], ("cgroup", "cgroup2")))
+    return bool(lies) or grouped or settings["folder"] in read_json(RECORD).get("users", [])
 
 
 def restore_host(record: Record) -> list[str]:

@@ -65,6 +65,8 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
     folder = Path(settings["folder"])
     with exclusive(folder / "run" / "lock"):
         if not (folder / "etc" / "node-init").exists():
+            drop_lock(folder)
+            host.drop_root(settings)
             raise Trouble(f"Node {settings['name']} was removed while it was set up. Run again to have it.")
         wanted = generation(folder)
         pid = find_node(folder)
@@ -76,6 +78,14 @@ def start(settings: dict[str, Any]) -> dict[str, Any]:
         pid = launch(settings)
         write_whole(folder / "run" / "generation", wanted)
         return {"changed": True, "did": f"started: {why}", "pid": pid}
+
+
+def drop_lock(folder: Path) -> None:
+    """Remove a lock that was taken in a folder which is gone, and the folders that were made for it alone."""
+    (folder / "run" / "lock").unlink()
+    for path in (folder / "run", folder):
+        with suppress(OSError):  # something else is in it
+            path.rmdir()
 
 
 def reason_to_launch(settings: dict[str, Any], pid: int | None, wanted: str) -> str:
@@ -184,7 +194,7 @@ def remove(settings: dict[str, Any]) -> dict[str, Any]:
     """End the node and remove its state, then give the host back what no other cluster needs."""
     folder = Path(settings["folder"])
     if settings["check_mode"]:
-        return {"changed": folder.exists() or bool(marked(folder)), "stays": []}
+        return {"changed": folder.exists() or bool(marked(folder)) or host.is_known(settings), "stays": []}
     changed = folder.exists()
     if changed:
         # A run that starts the node at this moment comes to its end before.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import host
@@ -59,17 +58,6 @@ def test_release_does_not_wait_for_a_cluster_whose_folder_is_gone():
     assert (kept, restore) == ({}, record)
 
 
-def test_record_of_an_earlier_version_is_taken_over_and_the_machines_own_values_win():
-    record = {"sysctl": {"a": {"before": 1, "set": 2}}, "users": ["/state/a"]}
-    earlier = {"sysctl": {name: {"before": 0, "set": 2} for name in ("a", "b")}, "users": ["/old/b"], "modules": ["m"]}
-    assert host.adopt(record, earlier) == {
-        "sysctl": {"a": {"before": 1, "set": 2}, "b": {"before": 0, "set": 2}},
-        "users": ["/old/b", "/state/a"],
-        "modules": ["m"],
-        "controllers": [],
-    }
-
-
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
     """Give a machine of files: a low sysctl, the bridge filter, cgroup v1, two roots for clusters."""
@@ -104,16 +92,6 @@ def test_release_of_a_cluster_that_is_not_known_changes_nothing(machine, tmp_pat
     host.acquire(machine("one", "llmops"))
     assert host.release(machine("one", "other")) == (False, [])
     assert (tmp_path / NAME).read_text() == "512\n"
-
-
-def test_record_in_the_root_moves_to_the_machines(machine, tmp_path):
-    settings = machine("one", "llmops")
-    before = {"sysctl": {NAME: {"before": 64, "set": 512}}, "users": [settings["folder"]]}
-    (tmp_path / "one" / ".host.json").write_text(json.dumps(before))
-    (tmp_path / NAME).write_text("512\n")
-    host.acquire(machine("one", "other"))
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["llmops", "other"]
-    assert json.loads(host.RECORD.read_text())["sysctl"] == before["sysctl"]
 
 
 def test_controller_that_is_in_use_stays_enabled_and_is_told(tmp_path, monkeypatch):
