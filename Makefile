@@ -105,7 +105,7 @@ cluster: $(ready) ## The local one-node cluster
 engine-files: $(ready) ## The engine and the tiny model, on disk: needs no cluster yet
 	@ansible-playbook -i inventories/local playbooks/local_engine.yml --tags local_engine_files
 
-engine: $(ready) ## Their volumes in the cluster, which pods mount them from
+engine: $(ready) ## Offer the engine's files to pods of the cluster; both must be there
 	@ansible-playbook -i inventories/local playbooks/local_engine.yml --tags local_engine_objects
 
 deploy: $(ready) ## Deploy the model servers of inventories/local

@@ -32,22 +32,39 @@ def aim(way: str, cluster: Cluster, places: Places) -> Mapping[str, str]:
     }
 
 
-@pytest.mark.parametrize("way", ["kubeconfig", "host"])
-def test_the_example_is_aimed_by_variables_alone_and_check_mode_writes_nothing(
-    way: str, cluster: Cluster, places: Places, audit: AuditLog, tmp_path: Path
-) -> None:
+def run_example(variables: Mapping[str, str], places: Places, tmp_path: Path, *words: str) -> tuple[int, str]:
+    """Run deploy.yml in check mode for the example; return its exit code and output."""
     clean = Project(tmp_path / "unused", places.kubeconfig, []).environment()
     program = str(Path(sys.executable).parent / "ansible-playbook")
-    mark = audit.mark()
     done = subprocess.run(
-        [program, "-i", "inventories/example", "deploy.yml", "--limit", "staging-1", "--check"],
-        env={**clean, **aim(way, cluster, places)},
+        [program, "-i", "inventories/example", "deploy.yml", "--check", *words],
+        env={**clean, **variables},
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "changed=1" in done.stdout
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("way", ["kubeconfig", "host"])
+def test_the_example_is_aimed_by_variables_alone_and_check_mode_writes_nothing(
+    way: str, cluster: Cluster, places: Places, audit: AuditLog, tmp_path: Path
+) -> None:
+    mark = audit.mark()
+    code, output = run_example(aim(way, cluster, places), places, tmp_path, "--limit", "staging-1")
+    assert code == 0, output
+    assert "changed=1" in output
     assert audit.writes(mark, "llm") == []
+
+
+@pytest.mark.parametrize("way", ["kubeconfig", "host"])
+def test_a_fleet_is_not_sent_to_the_one_cluster_that_variables_mean(
+    way: str, cluster: Cluster, places: Places, tmp_path: Path
+) -> None:
+    code, output = run_example(aim(way, cluster, places), places, tmp_path)
+    assert code == 2, output
+    words = " ".join(output.split())
+    assert "means one cluster, and this play is for 3: production-east, production-west, staging-1" in words
+    assert "Ensure the releases are present" not in output
