@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.security import find_privileges
 
 from tests.unit.plugins.module_utils._domain.releases import complaint, server
-from tests.unit.plugins.module_utils._domain.test_manifests import CPU, engine, pod
+from tests.unit.plugins.module_utils._domain.test_manifests import CPU, EVERYTHING, engine, pod
 
 
 def volume(mount: str, **more: Any) -> dict[str, Any]:
@@ -133,6 +133,24 @@ def test_one_mistake_is_told_once(change: Mapping[str, Any]) -> None:
 def test_a_volume_may_lie_inside_of_the_pods_own_empty_folders_and_elsewhere(mount: str) -> None:
     mounts = engine(volume(mount))["volumeMounts"]
     assert mount in [each["mountPath"] for each in mounts]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        EVERYTHING,
+        {"model.cache": {"pvc": "hub"}, "model.chat_template": {"configmap": "c"}},
+        {"model.source": "pvc://m/x", "model.revision": None},
+    ],
+)
+def test_no_volume_of_the_users_takes_name_or_place_of_one_of_the_collections(change: dict[str, Any]) -> None:
+    rendered = pod({**change, "volumes": []})
+    mounts = {each["name"]: each["mountPath"] for each in rendered["containers"][0]["volumeMounts"]}
+    assert set(mounts) == {each["name"] for each in rendered["volumes"]}
+    for name, path in mounts.items():
+        taken = {"volumes": [{"name": name, "pvc": "x", "mount": "/x"}]}
+        assert "is no free name of a volume" in complaint({**change, **taken})
+        assert f"{path} is mounted by the collection" in complaint({**change, **volume(path)})
 
 
 def test_the_same_place_in_other_words_is_the_same_place() -> None:
