@@ -14,6 +14,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -169,7 +170,7 @@ class _Plan:
         missing = [identity(each) for each in self.objects if identity(each) not in self.live]
         place = self.server.namespace
         found = self.api.side_by_side(
-            [lambda key=key: self.api.get(key[0], place, key[1], metadata_only=True) for key in missing]  # type: ignore[misc]
+            [partial(self.api.get, kind, place, name, metadata_only=True) for kind, name in missing]
         )
         for (kind, name), foreign in zip(missing, found):
             if foreign is not None:
@@ -248,8 +249,7 @@ def _try(
             text = f"model_servers[{plan.server.name}]: {error.message}. {so_far}"
             raise ClusterError(text, error.details) from error
 
-    pairs = [(plan, item) for plan, items in trials for item in items]
-    api.side_by_side([lambda p=pair: attempt(*p) for pair in pairs])  # type: ignore[misc]
+    api.side_by_side([partial(attempt, plan, item) for plan, items in trials for item in items])
 
 
 def _check_writes(plans: Sequence[_Plan], api: ClusterApi) -> None:

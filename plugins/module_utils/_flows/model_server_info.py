@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -22,7 +23,7 @@ def inspect_releases(namespaces: Sequence[str], api: ClusterApi) -> Outcome:
     selector = f"{labels.MANAGED_BY}={labels.FIELD_MANAGER},{labels.COMPONENT}={labels.MODEL_SERVER}"
     places: list[str | None] = list(namespaces) or [None]
     pairs = [(kind, place) for kind in ("Deployment", "ConfigMap", "Service") for place in places]
-    lists = api.side_by_side([lambda p=pair: _list(api, p[0], p[1], selector) for pair in pairs])  # type: ignore[misc]
+    lists = api.side_by_side([partial(_list, api, *pair, selector) for pair in pairs])
     found = {
         (kind, item["metadata"]["namespace"], item["metadata"]["name"]): item
         for (kind, _place), items in zip(pairs, lists)

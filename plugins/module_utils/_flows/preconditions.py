@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -23,7 +24,7 @@ _IN_EVERY_NAMESPACE = (("ServiceAccount", "default"), ("ConfigMap", "kube-root-c
 def read_namespaces(servers: Sequence[ModelServer], api: ClusterApi, *, strict: bool = True) -> frozenset[str]:
     """Return the namespaces that are there; where ``strict``, a missing one that is not to be made is an error."""
     names = sorted({server.namespace for server in servers})
-    found = api.side_by_side([lambda name=name: _namespace_exists(api, name) for name in names])  # type: ignore[misc]
+    found = api.side_by_side([partial(_namespace_exists, api, name) for name in names])
     present = frozenset(name for name, there in zip(names, found) if there)
     missing = [each for each in servers if each.namespace not in present and not each.create_namespace]
     if missing and strict:
@@ -59,7 +60,7 @@ def read_live(
         selector = labels.release_selector(servers[0].name)
     pairs = [(kind, namespace) for namespace in namespaces for kind in MANAGED_KINDS]
     try:
-        lists = api.side_by_side([lambda p=pair: api.list_objects(p[0], p[1], selector) for pair in pairs])  # type: ignore[misc]
+        lists = api.side_by_side([partial(api.list_objects, *pair, selector) for pair in pairs])
     except ClusterError as error:
         if error.details.get("status") == 403:
             check_permissions([(namespace, "list", kind) for kind, namespace in pairs], api)
@@ -86,7 +87,7 @@ def check_references(servers: Sequence[ModelServer], present: frozenset[str], ap
         for kind, name, _path in references(server)
     }
     wanted = sorted((place, kind, name) for place, kind, name, is_there in named if is_there)
-    found = api.side_by_side([lambda w=each: _exists(api, *w) for each in wanted])  # type: ignore[misc]
+    found = api.side_by_side([partial(_exists, api, *each) for each in wanted])
     missing = {key for key, there in zip(wanted, found) if not there}
     missing |= {
         (place, kind, name)
@@ -120,7 +121,7 @@ def _exists(api: ClusterApi, namespace: str, kind: str, name: str) -> bool:
 
 def check_permissions(needed: Sequence[tuple[str, str, str]], api: ClusterApi) -> None:
     """Raise an error that names every missing permission; return when none is missing."""
-    allowed = api.side_by_side([lambda n=each: api.may(n[1], n[2], n[0]) for each in needed])  # type: ignore[misc]
+    allowed = api.side_by_side([partial(api.may, verb, kind, namespace) for namespace, verb, kind in needed])
     missing = [each for each, is_allowed in zip(needed, allowed) if not is_allowed]
     if missing:
         lines = "\n".join(f"- {verb} {kind} in namespace {namespace}" for namespace, verb, kind in missing)
