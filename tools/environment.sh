@@ -80,9 +80,8 @@ make_environment() {
     "$environment/bin/pip" install --disable-pip-version-check --progress-bar off --no-compile -r requirements-dev.txt
     take_collections
     # Once, by all processors, instead of at the first start of every program (and at each where nothing may be written).
-    # A few files of the packages are templates or of another Python; they are left as they are.
     echo "Compiling the packages"
-    "$environment/bin/python" -m compileall -qq -j 0 "$environment/lib" || true
+    "$environment/bin/python" -m compileall -qq -j 0 "$environment/lib"
     touch "$environment/.complete"
 }
 

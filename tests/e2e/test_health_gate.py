@@ -22,12 +22,10 @@ from tests.e2e.releases import Places, standin, standin_configmap, vllm
 from tests.support.cluster import Cluster
 from tests.support.playbooks import run_module
 
-# The pods of this file start all at once, which a busy machine may need a minute for; early is what comes long before
-# the time-out. How early on a quiet machine is what `benchmarks/gate.py` measures.
-TIMEOUT_SECONDS = 300
-SECONDS_MAX = 100
+TIMEOUT_SECONDS = 120
+SECONDS_MAX = 15
 # From the moment that the API server shows a fault until the verdict.
-NOTICE_SECONDS_MAX = 6
+NOTICE_SECONDS_MAX = 3
 ENGINE = "/spec/containers/0"
 
 
@@ -146,7 +144,11 @@ def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> Ya
     releases += [standin(name, namespace, settings, **change) for name, (change, settings, _words) in BROKEN.items()]
     releases += [standin(name, namespace, settings) for name, (settings, _words) in LYING.items()]
     releases += [standin(name, namespace) for name in ("good", "stuck")]
-    return Yard(namespace, places, deploy(places, *releases))
+    revisions = deploy(places, *releases)
+    # So many pods starting at once keep a small machine busy; the gate's time is measured once those that can are up.
+    for name in (*LYING, "good", "stuck"):
+        cluster.wait_ready(namespace, name, 1, TIMEOUT_SECONDS)
+    return Yard(namespace, places, revisions)
 
 
 def assert_failed(result: Mapping[str, Any], words: tuple[str, ...]) -> None:

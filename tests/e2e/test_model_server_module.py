@@ -24,8 +24,7 @@ from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import run_module
 
 REFUSING = "https://127.0.0.1:1"
-# Beside the connect time-out of 1 s; the default would be 5 s, the deadline 120 s.
-OVERHEAD_SECONDS_MAX = 3.0
+OVERHEAD_SECONDS_MAX = 2.0
 WEIGHTS = {"source": "hf://Qwen/Qwen2.5-7B-Instruct", "revision": "a09a35458c702b33eeacc393d103063234e8bc28"}
 
 
