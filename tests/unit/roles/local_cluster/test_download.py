@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 import subprocess
 import tarfile
 
 import pytest
 
-PLAY = """
-- hosts: localhost
-  gather_facts: false
-  tasks:
-    - ansible.builtin.include_role: {name: llmops.kubernetes.local_cluster, tasks_from: download.yml}
-"""
-
 
 @pytest.fixture
-def download(tmp_path, role):
+def download(tmp_path, run_tasks):
     """Give what downloads the release of a small program, out of an archive on this machine."""
     archive = tmp_path / "tool-amd64.tar.gz"
     with tarfile.open(archive, "w:gz") as writer:
@@ -48,15 +40,7 @@ def download(tmp_path, role):
             "__local_cluster_programs": {"tool": {"version": "1", "releases": [release]}},
             **more,
         }
-        (tmp_path / "play.yml").write_text(PLAY)
-        done = subprocess.run(
-            ["ansible-playbook", str(tmp_path / "play.yml"), "-e", json.dumps(variables)],
-            env={**os.environ, "ANSIBLE_CONFIG": str(role.parents[1] / "ansible.cfg")},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = run_tasks("download.yml", variables)
         folder = tmp_path / "bin" / "tool-1"
         return done, sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
