@@ -69,6 +69,8 @@ _PASSING_WORDS = (
     "toomanyrequests",
     "503 Service Unavailable",
     "is reserved for",  # the container's last attempt is still being removed
+    # The API server's node authorizer has not seen yet that the pod is bound to this node; the kubelet asks again.
+    "no relationship found between node",
 )
 # Warnings of the kubelet that stay until somebody creates what is missing.
 _FINAL_EVENTS = ("FailedMount", "FailedAttachVolume")
@@ -239,8 +241,10 @@ def _volume_problem(pod: Mapping[str, Any], events: Sequence[Mapping[str, Any]],
         return None  # a container has started, so its volumes are there by now
     for event in filter(wait.counts, events):
         message = str(event.get("message"))
+        if event.get("reason") not in _FINAL_EVENTS or any(words in message for words in _PASSING_WORDS):
+            continue
         held = _HELD_VOLUME_WORDS in message and not wait.room_is_coming
-        if event.get("reason") in _FINAL_EVENTS and (held or any(words in message for words in _FINAL_EVENT_WORDS)):
+        if held or any(words in message for words in _FINAL_EVENT_WORDS):
             return f"{event['reason']}: {message}"
     return None
 

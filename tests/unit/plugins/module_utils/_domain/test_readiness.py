@@ -281,6 +281,11 @@ def test_a_mount_that_cannot_succeed_fails_and_another_is_waited_for() -> None:
     state = look(creating, events=[event('configmap "x" not found')])
     assert state.reasons == ('pod a: FailedMount: configmap "x" not found',)
     assert look(creating, events=[event("timed out"), event("not found", "Other")]).state == "waiting"
+    # What the kubelet says while the API server has not seen yet that the pod was bound to its node.
+    unbound = "is forbidden: User \"system:node:n\" cannot get: no relationship found between node 'n' and this object"
+    assert look(creating, events=[event(f'persistentvolumeclaims "models" {unbound}')]).state == "waiting"
+    unread = pod(containers=(waiting("CreateContainerConfigError", f'secrets "api" {unbound}'),))
+    assert look(unread).state == "waiting"
 
 
 def test_pods_that_may_not_be_made_fail_with_the_reason() -> None:
