@@ -115,7 +115,8 @@ chat: $(ready) ## Ask the deployed model something through its Service
 	@ansible-playbook -i inventories/local playbooks/demo.yml
 
 e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use
-	@pytest --verbose --durations 10 tests/faults tests/e2e
+	@# Where CI is set, pytest ends with every word of every failure; the names, which come last, are lost among them.
+	@env -u CI -u BUILD_NUMBER COLUMNS=160 pytest --verbose --durations 10 tests/faults tests/e2e
 
 molecule: $(ready) ## The roles on the local cluster: check, converge, converge again, verify
 	@molecule test --all
