@@ -42,7 +42,8 @@ def run(options: Options, flow: Callable[[Mapping[str, Any], bool], Outcome]) ->
     for warning in outcome.warnings:
         module.warn(warning)
     result = {"changed": outcome.changed, **outcome.result}
-    if outcome.diff:
+    # Of a thousand nodes it is most of the result, which Ansible would carry through all of its callbacks.
+    if outcome.diff and module._diff:  # noqa: SLF001 - how Ansible tells modules, for want of another way
         result["diff"] = list(outcome.diff)
     if outcome.failure is not None:
         module.fail_json(msg=outcome.failure, details=dict(outcome.details), **result)

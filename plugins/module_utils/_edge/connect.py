@@ -14,8 +14,10 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_confi
 
 __all__ = ["open_cluster"]
 
+_PARALLEL_REQUESTS = 4
 
-def open_cluster(options: Mapping[str, Any]) -> KubeClient:
+
+def open_cluster(options: Mapping[str, Any], parallel_requests: int = _PARALLEL_REQUESTS) -> KubeClient:
     """Return a client for the options of ``_options.cluster()``; nothing is sent yet."""
     return KubeClient(
         connect(options),
@@ -23,4 +25,5 @@ def open_cluster(options: Mapping[str, Any]) -> KubeClient:
         connect_timeout_seconds=options["connect_timeout_seconds"],
         read_timeout_seconds=options["read_timeout_seconds"],
         deadline_seconds=options["deadline_seconds"],
+        parallel_requests=parallel_requests,
     )

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.labels import FIELD_MANAGER
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.retry import (
@@ -26,11 +26,11 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.retry im
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_config import Connection
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_errors import describe_status
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_pool import open_pool
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 
 with contextlib.suppress(ImportError):  # it comes with the kubernetes package, whose absence `connect` reports first
     import urllib3
-    from kubernetes.client.rest import should_bypass_proxies
     from urllib3._collections import HTTPHeaderDict  # urllib3 1.26 offers it nowhere else
 
 __all__ = ["RESOURCES", "KubeClient"]
@@ -38,6 +38,7 @@ __all__ = ["RESOURCES", "KubeClient"]
 # kind -> (API path, plural, lives in a namespace)
 RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "ConfigMap": ("api/v1", "configmaps", True),
+    "DaemonSet": ("apis/apps/v1", "daemonsets", True),
     "Deployment": ("apis/apps/v1", "deployments", True),
     "Event": ("api/v1", "events", True),
     "Job": ("apis/batch/v1", "jobs", True),
@@ -53,9 +54,9 @@ RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
 }
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_MERGE = "application/merge-patch+json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-_PARALLEL_REQUESTS = 4
-_PAGE_SIZE = 500
+_PAGE_SIZE = 1000  # of nodes with their images some 10 MB; the pages after the first cost the server more
 _LAST_REQUEST_SECONDS = 1.0
 
 
@@ -70,6 +71,7 @@ class KubeClient:
         connect_timeout_seconds: float,
         read_timeout_seconds: float,
         deadline_seconds: float,
+        parallel_requests: int,
     ) -> None:
         self._connection = connection
         self._clock = clock
@@ -77,7 +79,9 @@ class KubeClient:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._deadline_seconds = deadline_seconds
         self._ends_at = clock.monotonic() + deadline_seconds
-        self._pool = _pool(connection.configuration)
+        self._parallel_requests = parallel_requests
+        self._pool = open_pool(connection.configuration, parallel_requests)
+        self._counting = threading.Lock()
         self._reached = False
         self.attempts = 0
         self.retried_on: list[str] = []
@@ -125,6 +129,19 @@ class KubeClient:
         path = _path(item["kind"], metadata.get("namespace"), metadata["name"]) + "?" + urlencode(query)
         what = f"applying {item['kind']} {_place(metadata.get('namespace'), metadata['name'])}"
         return self._expect(*self._send("PATCH", path, what, body=item, content_type=_APPLY), what)
+
+    def patch(
+        self, kind: str, namespace: str | None, name: str, change: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Merge a change into an object and return its metadata; it must carry the resourceVersion that was read.
+
+        With it the server refuses (409) what has changed since, so that a patch that is sent twice has one effect.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        path = _path(kind, namespace, name) + "?" + urlencode(query)
+        what = f"patching {kind} {_place(namespace, name)}"
+        sent = self._send("PATCH", path, what, body=change, content_type=_MERGE, accept=_METADATA_ONLY)
+        return self._expect(*sent, what)
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object; never sent twice once the server may have seen it."""
@@ -186,7 +203,7 @@ class KubeClient:
                 stopped.set()
                 raise
 
-        with ThreadPoolExecutor(max_workers=_PARALLEL_REQUESTS) as pool:
+        with ThreadPoolExecutor(max_workers=self._parallel_requests) as pool:
             futures = [pool.submit(guarded, call) for call in calls]
         failed = next((future for future in futures if future.exception() is not None), None)
         return [future.result() for future in ([failed] if failed else futures)]
@@ -207,7 +224,8 @@ class KubeClient:
         attempt, renewed = 0, False
         while True:
             attempt += 1
-            self.attempts += 1
+            with self._counting:
+                self.attempts += 1
             headers = {"Accept": accept, "User-Agent": FIELD_MANAGER, **self._connection.authorization()}
             if data is not None:
                 headers["Content-Type"] = content_type
@@ -307,20 +325,3 @@ def _path(kind: str, namespace: str | None, name: str | None = None) -> str:
     api, plural, namespaced = RESOURCES[kind]
     inside = f"/namespaces/{quote(namespace, safe='')}" if namespaced and namespace else ""
     return f"/{api}{inside}/{plural}" + (f"/{quote(name, safe='')}" if name is not None else "")
-
-
-def _pool(configuration: Any) -> Any:
-    """Return a connection pool with the certificates of a configuration."""
-    settings: dict[str, Any] = {"num_pools": 2, "maxsize": _PARALLEL_REQUESTS}
-    if urlsplit(configuration.host).scheme == "https":
-        settings["cert_reqs"] = "CERT_REQUIRED" if configuration.verify_ssl else "CERT_NONE"
-        settings["ca_certs"] = configuration.ssl_ca_cert
-        settings["cert_file"] = configuration.cert_file
-        settings["key_file"] = configuration.key_file
-        if getattr(configuration, "tls_server_name", None):
-            settings["server_hostname"] = configuration.tls_server_name
-        if not configuration.verify_ssl:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    if configuration.proxy and not should_bypass_proxies(configuration.host, no_proxy=configuration.no_proxy or ""):
-        return urllib3.ProxyManager(configuration.proxy, **settings)
-    return urllib3.PoolManager(**settings)

@@ -56,6 +56,11 @@ class ClusterApi(Protocol):
     def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
         """Server-side apply."""
 
+    def patch(
+        self, kind: str, namespace: str | None, name: str, change: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Merge a change that carries the resourceVersion it is meant for; return the object's metadata."""
+
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object."""
 

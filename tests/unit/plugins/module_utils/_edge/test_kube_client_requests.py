@@ -96,11 +96,11 @@ def test_a_list_asks_with_its_selectors_and_nothing_that_is_empty(api, answers):
     first, second = api.asked
     assert first.path == "/api/v1/namespaces/llm/pods"
     assert first.query == {
-        "limit": "500",
+        "limit": "1000",
         "labelSelector": "app=vllm,slot in (a)",
         "fieldSelector": "status.phase!=Failed",
     }
-    assert (second.path, second.query) == ("/api/v1/nodes", {"limit": "500"})
+    assert (second.path, second.query) == ("/api/v1/nodes", {"limit": "1000"})
 
 
 def test_a_list_of_pods_of_all_namespaces_has_no_namespace_in_its_path(api, answers):
@@ -156,12 +156,33 @@ def test_an_apply_is_strict_under_our_field_manager_and_says_whether_it_forces(a
     assert asked.header("content-type") == ["application/apply-patch+yaml"]
 
 
-def test_a_dry_run_is_asked_of_the_server_for_applies_and_deletes(api, answers):
-    client = answers(json_reply(NAMESPACE), json_reply({}))
+def test_a_patch_carries_its_change_as_it_is_and_asks_for_no_more_than_the_metadata(api, answers):
+    change = {"metadata": {"resourceVersion": "7", "labels": {"a": None}}, "spec": {"taints": []}}
+    client = answers(json_reply({"metadata": {"name": "first"}}))
+    assert client.patch("Node", None, "first", change) == {"metadata": {"name": "first"}}
+    asked = only(api)
+    assert (asked.method, asked.path, asked.body) == ("PATCH", "/api/v1/nodes/first", change)
+    assert asked.query == {"fieldManager": "llmops.kubernetes", "fieldValidation": "Strict"}
+    assert asked.header("content-type") == ["application/merge-patch+json"]
+    assert asked.header("accept") == ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"]
+
+
+@pytest.mark.parametrize("status", [404, 409])
+def test_a_patch_of_what_is_gone_or_has_changed_is_an_error_with_its_status(answers, status):
+    client = answers(refusal(status, "no such version"))
+    with pytest.raises(ClusterError, match=r"Failed patching Node first on .* no such version") as caught:
+        client.patch("Node", None, "first", {"metadata": {"resourceVersion": "7"}})
+    assert caught.value.details["status"] == status
+
+
+def test_a_dry_run_is_asked_of_the_server_for_applies_patches_and_deletes(api, answers):
+    client = answers(json_reply(NAMESPACE), json_reply({}), json_reply({}))
     client.apply(NAMESPACE, dry_run=True)
+    client.patch("Namespace", None, "llm", {"metadata": {"resourceVersion": "7"}}, dry_run=True)
     client.delete("Namespace", None, "llm", "uid-1", dry_run=True)
-    applied, deleted = api.asked
+    applied, patched, deleted = api.asked
     assert (applied.path, applied.query["dryRun"]) == ("/api/v1/namespaces/llm", "All")
+    assert (patched.path, patched.query["dryRun"]) == ("/api/v1/namespaces/llm", "All")
     assert deleted.body["dryRun"] == ["All"]
 
 
@@ -293,6 +314,20 @@ def test_requests_really_run_side_by_side(api, answers):
 
     api.respond = respond
     assert client.side_by_side([lambda: client.get("ConfigMap", "llm", "chat")] * 4) == [{}] * 4
+
+
+def test_as_many_requests_run_side_by_side_as_the_caller_says(api):
+    together = threading.Barrier(9, timeout=4)
+
+    def respond(_asked: Asked) -> Reply:
+        together.wait()
+        return json_reply({})
+
+    api.respond = respond
+    client = open_cluster({**LIMITS, "host": api.url}, 9)
+    assert client.side_by_side([lambda: client.get("ConfigMap", "llm", "chat")] * 9) == [{}] * 9
+    assert client.attempts == 9
+    client._pool.clear()
 
 
 def test_nothing_more_is_sent_after_the_first_error(api, answers):

@@ -39,6 +39,17 @@ def merge_fields(value: dict[str, Any], wanted: Mapping[str, Any]) -> None:
             value[key] = copy.deepcopy(new)
 
 
+def merge_patch(value: dict[str, Any], change: Mapping[str, Any]) -> None:
+    """Merge a JSON merge patch (RFC 7396): null takes a key away, lists are replaced as a whole."""
+    for key, new in change.items():
+        if new is None:
+            value.pop(key, None)
+        elif isinstance(new, Mapping):
+            merge_patch(value.setdefault(key, {}), new)
+        else:
+            value[key] = copy.deepcopy(new)
+
+
 class MemoryCluster:
     """Implements ``ClusterApi``."""
 
@@ -49,6 +60,7 @@ class MemoryCluster:
         self.denied: set[tuple[str, str]] = set()
         self.broken: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
+        self.before_patch: dict[str, Callable[[], Any]] = {}
         self.pod_logs: dict[str, str] = {}
         self.fail_at_write: int | None = None
         self._applied: dict[Key, dict[str, Any]] = {}
@@ -131,6 +143,26 @@ class MemoryCluster:
             after = self.put(after)
         self._applied[key] = copy.deepcopy(dict(item))
         return copy.deepcopy(after)
+
+    def patch(
+        self, kind: str, namespace: str | None, name: str, change: Mapping[str, Any], *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        self._check("patch", kind)
+        if event := self.before_patch.pop(name, None):
+            event()
+        found = self.objects.get(self._key(kind, namespace, name))
+        if found is None:
+            raise ClusterError(f"{kind} {name} not found", {"status": 404})
+        if change["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
+            raise ClusterError(f"{kind} {name}: the object has been modified", {"status": 409})
+        if f"{kind} {name}" in self.refused:
+            raise ClusterError(f"Failed patching {kind} {name}: HTTP 403 is forbidden", {"status": 403})
+        after = copy.deepcopy(found)
+        merge_patch(after, change)
+        if not dry_run:
+            self._write(f"patch {kind} {name}")
+            after = self.put(after)
+        return copy.deepcopy({"metadata": after["metadata"]})
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         self._check("create", item["kind"])
