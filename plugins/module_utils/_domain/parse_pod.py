@@ -9,6 +9,11 @@ import re
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.label_rules import (
+    VALUE_ALLOWED,
+    is_label_key,
+    is_label_value,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.labels import RESERVED_PREFIXES
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import (
     Drain,
@@ -33,8 +38,6 @@ __all__ = [
 ]
 
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
-_LABEL_KEY = re.compile(r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$")
-_LABEL_VALUE = re.compile(r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
 _TOLERATION_FIELDS = ("effect", "key", "operator", "tolerationSeconds", "value")
 _DAY_SECONDS = 86400
 
@@ -50,12 +53,12 @@ def parse_object_labels(fields: Fields, key: str) -> tuple[tuple[str, str], ...]
     for name, value in pairs:
         if name.startswith(RESERVED_PREFIXES):
             fields.problem(f"{key}.{name}", "is set by the collection", hint="Use a prefix of your own.")
-        elif not _LABEL_KEY.match(name):
+        elif not is_label_key(name):
             fields.problem(
                 f"{key}.{name}", "is no name of a label", hint="Letters, digits, - _ . with an optional prefix/."
             )
-        if key == "labels" and not _LABEL_VALUE.match(value):
-            fields.problem(f"{key}.{name}", "is no value of a label", value, "up to 63 letters, digits, - _ .")
+        if key == "labels" and not is_label_value(value):
+            fields.problem(f"{key}.{name}", "is no value of a label", value, VALUE_ALLOWED)
     return pairs
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 
+from tests.support.api_server import Asked, Reply, json_reply, run_api_server
 from tests.support.playbooks import run_module
 from tests.unit.plugins.module_utils._domain.releases import written
 
@@ -42,3 +43,30 @@ def test_a_time_that_is_none_is_refused_before_the_server_is_asked(option: str, 
     assert result["details"] == {
         "problems": [{"path": option, "message": "is out of range", "value": str(value), "allowed": allowed}]
     }
+
+
+def node(request: Asked) -> Reply:
+    """Answer as the API server of a cluster with one node."""
+    meta = {"name": "gpu-1", "resourceVersion": "7", "labels": {"accelerated": "yes"}}
+    if request.method == "POST":
+        return json_reply({"status": {"allowed": True}})
+    return json_reply(
+        {"metadata": {}, "items": [{"metadata": meta}]} if request.method == "GET" else {"metadata": meta}
+    )
+
+
+@pytest.mark.parametrize("diff", [False, True])
+def test_a_diff_is_part_of_the_result_only_where_ansible_asks_for_it(diff: bool) -> None:
+    with run_api_server(node) as api:
+        pools = [{"name": "p", "selector": {"names": ["gpu-1"]}}]
+        result = run_module("gpu_node", {"host": api.url, "pools": pools}, diff=diff)
+    assert result["changed"]
+    assert ("diff" in result) is diff
+    assert [each.method for each in api.asked] == ["GET", "POST", "POST", "PATCH"]
+    assert result["api_calls"] == 4
+
+
+@pytest.mark.parametrize(("option", "value"), [("parallel_requests", 0), ("verify_seconds", -1.0)])
+def test_numbers_of_nodes_and_seconds_have_their_limits(option: str, value: float) -> None:
+    result = run_module("gpu_node", {"host": "https://127.0.0.1:1", "pools": [], option: value})
+    assert result["msg"].startswith(f"{option}: is out of range")
