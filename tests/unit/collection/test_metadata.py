@@ -24,9 +24,9 @@ def requirements(path: Path) -> list[Requirement]:
 
 
 def test_the_collection_is_there_so_that_no_test_below_passes_for_want_of_anything_to_look_at() -> None:
-    assert {"health_gate", "model_server", "model_server_info"} <= set(MODULES)
-    assert {"local_cluster", "local_engine", "model_server"} <= set(ROLES)
-    assert {"deploy", "status", "render", "teardown", "local_cluster", "demo"} <= set(PLAYBOOKS)
+    assert {"gpu_node", "health_gate", "model_server", "model_server_info"} <= set(MODULES)
+    assert {"gpu_node", "local_cluster", "local_engine", "model_server"} <= set(ROLES)
+    assert {"deploy", "gpu_nodes", "status", "render", "teardown", "local_cluster", "demo"} <= set(PLAYBOOKS)
 
 
 def test_action_group_lists_every_module_so_that_module_defaults_reach_it(read_yaml: Any) -> None:
