@@ -15,10 +15,12 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.e2e.releases import Places
 from tests.support.cluster import Cluster
+from tests.support.processes import wait_until
 
 __all__ = ["Namespaces", "make_namespaces"]
 
@@ -28,6 +30,7 @@ CREATED = "llmops.dev/created"
 # A process on another machine cannot be looked at; no session lasts that long.
 STALE_SECONDS = 6 * 3600
 END_SECONDS_MAX = 120.0
+GIVEN = (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
 
 
 def _find_process(number: int | str) -> str:
@@ -58,6 +61,10 @@ class Namespaces:
         self._cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         for manifest in self._places.volumes(name, self._node):
             self._cluster.create(manifest)
+        # The cluster's controllers put these into every namespace, late when they have much to do: whoever looks for
+        # what a run has changed must not see them come.
+        for kind, item in GIVEN:
+            wait_until(partial(self._cluster.get, kind, name, item), 60, f"{kind} {name}/{item}")
         return name
 
     def remove(self) -> None:
