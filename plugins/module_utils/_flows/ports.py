@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Callable, Protocol
 
-__all__ = ["Clock", "ClusterApi", "Outcome"]
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.weight_files import ModelFolder
+
+__all__ = ["Clock", "ClusterApi", "ModelFolders", "Outcome"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +77,10 @@ class ClusterApi(Protocol):
 
     def side_by_side(self, calls: Sequence[Callable[[], Any]]) -> Sequence[Any]:
         """Run calls in parallel."""
+
+
+class ModelFolders(Protocol):
+    """Folders with models on the controller."""
+
+    def read(self, path: str) -> ModelFolder:
+        """Return what describes the model in a folder; ``InputError`` where it cannot be read."""
