@@ -24,9 +24,9 @@ description:
     model, quantization and number formats that the GPU cannot do, a driver that is too old for CUDA inside of the
     image, a context longer than the model's, and a missing chat template.
   - >-
-    Needs no cluster, no hub and no GPU. The files of the model are read on the machine where the task runs; of the
-    weights only the headers. For a model on the hub download C(config.json), C(model.safetensors.index.json) and
-    C(tokenizer_config.json), some kilobytes each.
+    Needs no hub, no GPU, and no cluster unless O(gpu.node) names a node of it. The files of the model are read on
+    the machine where the task runs; of the weights only the headers. For a model on the hub download
+    C(config.json), C(model.safetensors.index.json) and C(tokenizer_config.json), some kilobytes each.
 options:
   path:
     description:
@@ -53,8 +53,8 @@ options:
     type: float
   gpu:
     description: >-
-      The GPU. One of O(gpu.memory_mib), O(gpu.memory_gib), O(gpu.labels) with C(nvidia.com/gpu.memory), or an
-      O(gpu.product) that is known here has to be given.
+      The GPU. One of O(gpu.node), O(gpu.memory_mib), O(gpu.memory_gib), O(gpu.labels) with C(nvidia.com/gpu.memory),
+      or an O(gpu.product) that is known here has to be given.
     type: dict
     required: true
     suboptions:
@@ -75,10 +75,14 @@ options:
       driver_version:
         description: Version of the node's driver, such as V(550.54.15).
         type: str
+      node:
+        description: >-
+          Name of a node of the cluster, whose labels are read. The options for the connection are used for that only.
+        type: str
       labels:
         description: >-
           Labels of a node, from which memory, product, compute capability and driver are taken as far as they are not
-          written beside it (C(nvidia.com/gpu.memory) and its neighbours).
+          written beside it (C(nvidia.com/gpu.memory) and its neighbours). They go before those of O(gpu.node).
         type: dict
   model_server:
     description:
@@ -145,6 +149,7 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
+  - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
   - llmops.kubernetes.attributes.read_only
 author:
@@ -153,8 +158,8 @@ seealso:
   - module: llmops.kubernetes.model_server
 notes:
   - >-
-    Without the package of the model's own code nothing is known about new kinds of layers. Models with state-space
-    layers, linear attention or an unknown C(model_type) are V(unknown), never guessed.
+    Models with state-space layers, linear attention or a C(model_type) that is not known here are V(unknown), never
+    guessed.
   - The memory that images and sound take while they are read is not estimated, so multimodal models never pass.
   - >-
     The list of products holds NVIDIA cards. For other makers give O(gpu.memory_mib); the sums are the same, what
@@ -162,19 +167,38 @@ notes:
 """
 
 EXAMPLES = r"""
-- name: Ask before a release is rolled out, with the labels of a node that it may run on
+- name: Read which nodes have GPUs
+  kubernetes.core.k8s_info:
+    kind: Node
+    label_selectors: [nvidia.com/gpu.present=true]
+  register: gpu_nodes
+
+- name: Ask before a release is rolled out, for each of them
   llmops.kubernetes.model_fit_info:
     path: /srv/models/qwen2.5-7b-instruct
     model_server: "{{ model_servers | selectattr('name', 'equalto', 'chat') | first }}"
     model_server_defaults: "{{ model_server_defaults | default({}) }}"
     gpu:
-      labels: "{{ node.metadata.labels }}"
-  register: fit
+      labels: "{{ item.metadata.labels }}"
+  loop: "{{ gpu_nodes.resources }}"
+  loop_control:
+    label: "{{ item.metadata.name }}"
+  register: fits
 
-- name: Stop where it is not certain, with the reasons and with what would help
+- name: Stop where it is not certain on every node, with the reasons and with what would help
   ansible.builtin.assert:
-    that: fit.verdict == 'fits'
-    fail_msg: "{{ fit.problems + fit.unknown }}; what would help: {{ fit.suggestions }}"
+    that: item.verdict == 'fits'
+    fail_msg: "{{ item.problems + item.unknown }}; what would help: {{ item.suggestions }}"
+  loop: "{{ fits.results }}"
+  loop_control:
+    label: "{{ item.item.metadata.name }}"
+
+- name: Ask about one node, with the connection of module_defaults
+  llmops.kubernetes.model_fit_info:
+    path: /srv/models/qwen2.5-7b-instruct
+    gpu: {node: gpu-1}
+    tensor: 2
+  register: fit
 
 - name: Plan without a cluster and without files
   llmops.kubernetes.model_fit_info:
@@ -399,13 +423,15 @@ model:
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.model_folders import LocalFolders
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_fit_info import describe_fit
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster
 
 OPTIONS = Options(
     {
@@ -423,6 +449,7 @@ OPTIONS = Options(
                 "memory_gib": {"type": "float"},
                 "compute_capability": {"type": "str"},
                 "driver_version": {"type": "str"},
+                "node": {"type": "str"},
                 "labels": {"type": "dict"},
             },
         },
@@ -454,12 +481,12 @@ OPTIONS = Options(
         "max_num_batched_tokens",
         "gpu_memory_utilization",
     ),
-)
+).merge(cluster())
 
 
 def flow(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
     """Return what the sums say; check mode makes no difference."""
-    return describe_fit(params, LocalFolders())
+    return describe_fit(params, LocalFolders(), partial(open_cluster, params))
 
 
 def main() -> None:

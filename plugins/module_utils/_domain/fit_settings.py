@@ -26,7 +26,8 @@ _MULTIPLIERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**2
 _AUTO = ("auto", "-1")
 # The images of the project carry the version of CUDA in their tags: v0.26.0-cu129, v0.25.0-cu130.
 _CUDA_TAG = re.compile(r"-cu(\d{2})(\d)(?:\D|$)")
-# Several layers of different kinds share one pool of blocks since this version (vllm-project/vllm#17996).
+# Layers of different kinds share one pool of blocks in engine V1, which has --disable-hybrid-kv-cache-manager since
+# 0.9.1; before this version engine V0 may still be the one that runs.
 _HYBRID_SINCE = EngineVersion(0, 10, 0)
 # Arguments that put more into the memory, or less, than is counted here, and what they do.
 _UNCOUNTED: Mapping[str, str] = {

@@ -58,6 +58,8 @@ _LABELS = {
 }
 _DRIVER_FULL = "nvidia.com/cuda.driver-version.full"
 _DRIVER_PARTS = ("nvidia.com/cuda.driver.major", "nvidia.com/cuda.driver.minor", "nvidia.com/cuda.driver.rev")
+# Replicas of one card, in time or by MPS: each sees the whole memory, and nobody says who takes how much.
+_SHARING = "nvidia.com/gpu.sharing-strategy"
 _PARTITION = re.compile(r"-MIG-[0-9a-z.+]+$")
 
 
@@ -86,7 +88,7 @@ def parse_gpu(options: Mapping[str, Any]) -> GpuFacts:
     fields = Fields(options, "gpu", problems)
     labels = {str(key): str(value) for key, value in fields.nested("labels").whole().items()}
     product = fields.text("product", None) or labels.get(_LABELS["product"])
-    shared = product is not None and product.endswith("-SHARED")
+    shared = (product or "").endswith("-SHARED") or labels.get(_SHARING, "none") != "none"
     plain = (product or "").replace("-SHARED", "").replace(" ", "-")
     known = PRODUCTS.get(plain)
     memory = _memory_bytes(fields, labels, known)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fit import evaluate_fit, render_fit
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fit_settings import parse_settings
@@ -22,20 +22,37 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.weight_f
     stated_size,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ModelFolders, Outcome
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, ModelFolders, Outcome
 
 __all__ = ["describe_fit"]
 
 
-def describe_fit(options: Mapping[str, Any], folders: ModelFolders) -> Outcome:
-    """Return whether the model of the options fits on their GPU; InputError where they do not say enough to begin."""
+def describe_fit(options: Mapping[str, Any], folders: ModelFolders, connect: Callable[[], ClusterApi]) -> Outcome:
+    """Return whether the model of the options fits on their GPU; InputError where they do not say enough to begin.
+
+    ``connect`` is called only when the options name a node of the cluster.
+    """
     folder = folders.read(options["path"]) if options["path"] else ModelFolder()
     server = _server(options)
     model = _model(options, folder, server)
-    gpu = parse_gpu(options["gpu"])
+    gpu = parse_gpu(_with_labels(options["gpu"], connect))
     settings = parse_settings(options, server)
     fit = evaluate_fit(model, gpu, settings)
     return Outcome(False, render_fit(fit, model, gpu, settings))
+
+
+def _with_labels(gpu: Mapping[str, Any], connect: Callable[[], ClusterApi]) -> Mapping[str, Any]:
+    """Return the option with the labels of the node that it names, below those that are given."""
+    name = gpu.get("node")
+    if not name:
+        return gpu
+    api = connect()
+    node = api.get("Node", None, name, metadata_only=True)
+    if node is None:
+        hint = "`kubectl get nodes` shows the names."
+        message = f"there is no such node in the cluster {api.cluster}"
+        raise InputError([Problem("gpu.node", message, repr(name), hint=hint)])
+    return {**gpu, "labels": {**(node["metadata"].get("labels") or {}), **(gpu.get("labels") or {})}}
 
 
 def _server(options: Mapping[str, Any]) -> ModelServer | None:

@@ -127,3 +127,12 @@ def test_the_weights_of_an_fp8_70b_leave_no_room_on_one_h100_as_measured() -> No
 def test_a_70b_in_16_bits_does_not_fit_on_one_card() -> None:
     fit = evaluate_fit(model("meta-llama/Llama-3.1-70B-Instruct"), gpu(79.18), settings(max_model_len=8192))
     assert fit.verdict == DOES_NOT_FIT
+
+
+def test_the_overhead_of_a_large_model_is_what_kaito_measured() -> None:
+    # kaito-project/kaito#2139: about 5.5 GiB on each H100 for a large model; 2.3 GiB + 5 % of the weights as a rule.
+    card = gpu(79.18, product="NVIDIA-H100-80GB-HBM3")
+    memory = divide_memory(model("meta-llama/Llama-3.1-70B-Instruct"), card, settings("0.21.0", tensor=4))
+    assert memory.weights is not None
+    assert memory.overhead("gib") == pytest.approx(5.5, rel=0.2)
+    assert memory.overhead("gib_min") < 2.3 + 0.05 * memory.weights.gib < memory.overhead("gib_max")

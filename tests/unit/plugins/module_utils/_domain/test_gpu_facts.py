@@ -77,6 +77,8 @@ def test_the_name_that_nvidia_smi_shows_is_known_too() -> None:
 def test_a_card_that_pods_share_in_time_is_marked() -> None:
     facts = parse_gpu({"product": "Tesla-T4-SHARED"})
     assert facts.shared
+    assert parse_gpu({"labels": {**LABELS, "nvidia.com/gpu.sharing-strategy": "time-slicing"}}).shared
+    assert not parse_gpu({"labels": {**LABELS, "nvidia.com/gpu.sharing-strategy": "none"}}).shared
     assert facts.compute_capability == (7, 5)
 
 

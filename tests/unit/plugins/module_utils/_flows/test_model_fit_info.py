@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.weight_files import ModelFolder
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_fit_info import describe_fit
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
 from ansible_collections.llmops.kubernetes.plugins.modules.model_fit_info import OPTIONS
 
 from tests.support.playbooks import run_module
 from tests.unit.plugins.module_utils._domain.fits import DEEPSEEK, LLAMA, config
 from tests.unit.plugins.module_utils._domain.releases import written
+from tests.unit.plugins.module_utils._flows.memory import MemoryCluster
 
 MIXTRAL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 L40S = {"product": "NVIDIA-L40S"}
@@ -35,9 +38,15 @@ class Folders:
         return self._folder
 
 
-def ask(folders: Folders | None = None, **options: Any) -> dict[str, Any]:
+def no_cluster() -> NoReturn:
+    raise AssertionError("nobody named a node, and the cluster was asked")
+
+
+def ask(
+    folders: Folders | None = None, connect: Callable[[], ClusterApi] = no_cluster, **options: Any
+) -> dict[str, Any]:
     given = {name: spec.get("default") for name, spec in OPTIONS.spec.items()}
-    outcome = describe_fit({**given, "gpu": L40S, **options}, folders or Folders())
+    outcome = describe_fit({**given, "gpu": L40S, **options}, folders or Folders(), connect)
     assert not outcome.changed
     return dict(outcome.result)
 
@@ -90,6 +99,32 @@ def test_a_wrong_release_is_refused_as_everywhere() -> None:
 def test_a_folder_without_a_config_is_refused() -> None:
     with pytest.raises(InputError, match=r"path: there is no config\.json in this folder \(got '/models/llama'\)"):
         ask(Folders(), path="/models/llama")
+
+
+def with_node(labels: dict[str, str] | None) -> Callable[[], ClusterApi]:
+    cluster = MemoryCluster("llm")
+    cluster.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "gpu-1", "labels": labels}})
+    return lambda: cluster
+
+
+def test_a_node_of_the_cluster_says_what_its_card_is_and_labels_beside_it_go_before() -> None:
+    labels = {
+        "nvidia.com/gpu.memory": "46068",
+        "nvidia.com/gpu.compute.major": "8",
+        "nvidia.com/gpu.compute.minor": "9",
+    }
+    found = ask(connect=with_node(labels), config=config(), gpu={"node": "gpu-1"})
+    assert found["memory"]["gpu"]["gib_max"] == round(46068 / 1024, 3)
+    less = {"nvidia.com/gpu.memory": "16384"}
+    smaller = ask(connect=with_node(labels), config=config(), gpu={"node": "gpu-1", "labels": less})
+    assert smaller["memory"]["gpu"]["gib_max"] == 16.0
+
+
+def test_a_node_without_gpu_labels_or_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match=r"gpu\.memory_mib: is required"):
+        ask(connect=with_node(None), config=config(), gpu={"node": "gpu-1"})
+    with pytest.raises(InputError, match=r"gpu\.node: there is no such node in the cluster \S+ \(got 'gpu-2'\)"):
+        ask(connect=with_node({}), config=config(), gpu={"node": "gpu-2"})
 
 
 # The module itself
