@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The canary judge: is the candidate slower than the baseline beside it, by more than a margin?
+
+Both arms got the same load at the same time, interleaved one to one. The test is that of ``sign_flip``; how it was
+chosen, its false alarms and its power are measured by ``benchmarks/judge.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.bursts import longest_burst
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.sign_flip import (
+    count_differences,
+    sign_flip_p_value,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
+
+__all__ = ["ALPHA", "BLOCKS", "MARGIN", "PAIRS_MIN", "ArmComparison", "compare_arms", "spend_error"]
+
+# What is slower by less is no regression: nodes and pods differ by a few percent.
+MARGIN = 0.05
+# The nominal error. With the margin the true one is far below it: 0.2 to 0.9 % without bursts (benchmarks/judge.py).
+ALPHA = 0.025
+# Many short blocks have the power, few long ones stand long bursts. Fewer than 8 cannot reach a small p-value: 1/2^8.
+BLOCKS = (24, 20, 16, 12, 10, 8)
+# A burst that lies across the edge of two blocks counts in both; blocks this much longer keep most of it in one.
+_BLOCK_BURSTS_MIN = 1.5
+# A block of fewer pairs decides by the accident of single requests.
+_BLOCK_PAIRS_MIN = 5
+PAIRS_MIN = BLOCKS[-1] * _BLOCK_PAIRS_MIN
+# The smallest slowdown of all requests that is found with 80 % power, by pairs (benchmarks/judge.py, +-5 points).
+_DETECTABLE = ((6000, 1.10), (2000, 1.15), (600, 1.20), (240, 1.35), (120, 1.50))
+
+
+@dataclass(frozen=True)
+class ArmComparison:
+    """What two arms of ``pairs`` requests each have shown.
+
+    ``p_value`` is None without enough pairs. ``burst_pairs`` is the longest burst seen in either arm, 0 for none.
+    ``detectable_factor`` is the smallest slowdown that would have been seen with 80 % power, None when it is unknown.
+    """
+
+    result: Result
+    reason: str
+    pairs: int
+    blocks: int
+    p_value: float | None
+    burst_pairs: int
+    detectable_factor: float | None
+
+
+def compare_arms(
+    baseline: Sequence[float], candidate: Sequence[float], *, margin: float = MARGIN, alpha: float = ALPHA
+) -> ArmComparison:
+    """Judge latencies (any unit, smaller is better) of two arms, the i-th of one sent together with that of the other.
+
+    A pass says that no slowdown beyond the margin was seen; ``detectable_factor`` says which one would have been.
+    """
+    pairs = len(candidate)
+    if len(baseline) != pairs:
+        reason = f"the arms are not paired: {len(baseline)} requests of the baseline, {pairs} of the candidate"
+        return ArmComparison(Result.INCONCLUSIVE, reason, min(pairs, len(baseline)), 0, None, 0, None)
+    if pairs < PAIRS_MIN:
+        reason = f"{pairs} pairs of requests are too few to compare, at least {PAIRS_MIN} are needed"
+        return ArmComparison(Result.INCONCLUSIVE, reason, pairs, 0, None, 0, None)
+    shifted = [each / (1 + margin) for each in candidate]
+    burst = max(longest_burst(baseline), longest_burst(candidate))
+    fitting = [blocks for blocks in BLOCKS if pairs / blocks >= _BLOCK_PAIRS_MIN]
+    long_enough = [blocks for blocks in fitting if pairs / blocks >= burst * _BLOCK_BURSTS_MIN]
+    # Where no block is long enough, the most suspicious cut tells whether there is anything to be uncertain about.
+    tried = long_enough[:1] or fitting
+    p_value, blocks = min((sign_flip_p_value(count_differences(baseline, shifted, each)), each) for each in tried)
+    seen = f"p = {p_value:.2g} over {blocks} blocks of {pairs} pairs, margin {margin:.0%}"
+    if p_value > alpha:
+        result, reason = Result.PASS, f"no slowdown beyond the margin was seen ({seen}, limit {alpha:g})"
+    elif long_enough:
+        result, reason = Result.FAIL, f"the candidate is slower than the baseline beside it ({seen}, limit {alpha:g})"
+    else:
+        result = Result.INCONCLUSIVE
+        enough = math.ceil(BLOCKS[-1] * burst * _BLOCK_BURSTS_MIN)
+        reason = (
+            f"the candidate looks slower ({seen}), but slow requests come together, {burst} in a row, which chance"
+            f" gives to one arm or the other: {enough} pairs would tell"
+        )
+    detectable = next((factor for least, factor in _DETECTABLE if pairs >= least), None)
+    return ArmComparison(result, reason, pairs, blocks, p_value, burst, detectable)
+
+
+def spend_error(alpha: float, done: Sequence[float]) -> tuple[float, ...]:
+    """Return what each look at the data may spend of the error, when they come at these shares of the planned samples.
+
+    Up to the share t the looks spend alpha t^1.5 together (the power family of Kim and DeMets, 1987). The sum of what
+    they spend bounds the error whatever the dependence between them. Shares are above zero, rising, the last one 1.
+
+    An early look cannot tell a slow release from a burst that fills all of it: where bursts last longer than the first
+    look, only the last one holds what it says.
+    """
+    spent = [alpha * share**1.5 for share in done]
+    return tuple(now - before for before, now in zip([0.0, *spent], spent))
