@@ -127,8 +127,8 @@ class Fields:
             return default
         return number
 
-    def number(self, key: str, default: T, *, above: float, unit: str = "") -> float | T:
-        """Return a number greater than ``above``."""
+    def number(self, key: str, default: T, *, above: float = float("-inf"), unit: str = "") -> float | T:
+        """Return a finite number greater than ``above``."""
         value = self.raw(key)
         if value is None:
             return default
@@ -137,7 +137,8 @@ class Fields:
         except (TypeError, ValueError):
             number = float("nan")
         if not above < number < float("inf"):
-            self.problem(key, "expected a number", value, f"more than {above:g} {unit}".rstrip())
+            allowed = "a finite number" if above == float("-inf") else f"more than {above:g} {unit}".rstrip()
+            self.problem(key, "expected a number", value, allowed)
             return default
         return number
 

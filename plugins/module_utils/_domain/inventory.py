@@ -14,6 +14,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_jo
     find_http_port,
     join_address,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.table import align
 
 __all__ = ["describe_slot", "render_table"]
 
@@ -67,5 +68,4 @@ def render_table(slots: Sequence[Mapping[str, Any]]) -> list[str]:
             "stable": "yes" if slot["stable"] else "no",
         }
         rows.append([str(cells[key]) for _head, key in _COLUMNS])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return align(rows)
