@@ -287,6 +287,7 @@ finished_at:
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
@@ -349,8 +350,7 @@ OPTIONS = Options(
 def flow(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
     """Return what the module does with its parameters; check mode makes no difference."""
     request = BenchmarkGateRequest(**{name: params[name] for name in BenchmarkGateRequest.__dataclass_fields__})
-    api = open_cluster(params) if request.baseline_release is not None else None
-    return judge_benchmark(request, LocalFiles(), JmesPath(), SystemClock(), api)
+    return judge_benchmark(request, LocalFiles(), JmesPath(), SystemClock(), partial(open_cluster, params))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ missing never passes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -184,7 +185,7 @@ def _observe(source: Source, criterion: Criterion) -> tuple[float | None, str]:
 def _number(value: Any) -> tuple[float | None, str]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None, f"the expression finds {'nothing (null or absent)' if value is None else repr(value)[:80]}"
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return None, f"the expression finds {value}"
     return float(value), ""
 

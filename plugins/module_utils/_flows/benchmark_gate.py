@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Callable, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.baseline import Baseline
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_record import (
@@ -88,14 +88,18 @@ class _Found:
 
 
 def judge_benchmark(
-    request: BenchmarkGateRequest, files: Files, expressions: Expressions, clock: Clock, api: ClusterApi | None
+    request: BenchmarkGateRequest,
+    files: Files,
+    expressions: Expressions,
+    clock: Clock,
+    open_cluster: Callable[[], ClusterApi],
 ) -> Outcome:
     """Return the verdict; raises InputError for wrong criteria and baselines, before any file is judged.
 
     A result that is absent, empty or broken is no wrong input but a failed benchmark: load tools end so when every
-    request has failed. ``api`` is None without ``baseline_release``.
+    request has failed. The cluster is opened for ``baseline_release`` only.
     """
-    return _Gate(request, files, expressions, clock, api).run()
+    return _Gate(request, files, expressions, clock, open_cluster).run()
 
 
 class _Gate:
@@ -105,9 +109,10 @@ class _Gate:
         files: Files,
         expressions: Expressions,
         clock: Clock,
-        api: ClusterApi | None,
+        open_cluster: Callable[[], ClusterApi],
     ) -> None:
-        self.request, self.files, self.expressions, self.clock, self.api = request, files, expressions, clock, api
+        self.request, self.files, self.expressions, self.clock = request, files, expressions, clock
+        self.open_cluster = open_cluster
         self.place = request.path or "result"
         self.started = clock.now()
 
@@ -216,10 +221,10 @@ class _Gate:
         return Baseline(other.run), self._source(other, criteria, request.gpus or other.run.gpus), None
 
     def _kept_baseline(self, release: Mapping[str, Any]) -> tuple[Baseline | None, Source | None, str | None]:
-        assert self.api is not None, "the module wires the cluster for baseline_release"
+        api = self.open_cluster()
         namespace, name = release["namespace"], anchor_name(release["name"])
-        anchor = self.api.get("ConfigMap", namespace, name)
-        place = f"ConfigMap {namespace}/{name} on {self.api.cluster}"
+        anchor = api.get("ConfigMap", namespace, name)
+        place = f"ConfigMap {namespace}/{name} on {api.cluster}"
         text = ((anchor or {}).get("data") or {}).get(RELEASE_KEY)
         if text is None:
             lack = "does not exist" if anchor is None else f"keeps no passed verdict ({RELEASE_KEY})"

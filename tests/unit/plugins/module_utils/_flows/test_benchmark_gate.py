@@ -40,7 +40,11 @@ class MemoryFiles:
 
 def judge(texts: Mapping[str, str] | None = None, api: MemoryCluster | None = None, **request: Any) -> Outcome:
     return judge_benchmark(
-        BenchmarkGateRequest(**request), MemoryFiles(**(texts or {})), JmesPath(), MemoryClock(), api
+        BenchmarkGateRequest(**request),
+        MemoryFiles(**(texts or {})),
+        JmesPath(),
+        MemoryClock(),
+        lambda: api or MemoryCluster(),
     )
 
 
