@@ -9,56 +9,79 @@ requests, 4 at once. In those with "faults" every fifth request got HTTP 500 and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 __all__ = ["DATA", "own_result", "own_target"]
 
 DATA = Path(__file__).parents[1] / "data" / "benchmarks"
+METRICS = {
+    "ttft_mean_ms": 105.0,
+    "ttft_p50_ms": 101.0,
+    "ttft_p95_ms": 150.0,
+    "ttft_p99_ms": 190.0,
+    "itl_p95_ms": 21.0,
+    "tpot_mean_ms": 20.0,
+    "e2e_p95_ms": 460.0,
+    "throughput_tokens_per_second": 1800.0,
+    "goodput_ratio": 0.99,
+}
 
 
 def own_target(
-    name: str = "chat",
     completed: int = 400,
     failed: int = 0,
+    metrics: Mapping[str, float | None] | None = None,
     samples: Sequence[float | None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Return one target of a result of our own client."""
-    latencies = {f"ttft_{each}_ms": value for each, value in (("mean", 105.0), ("p50", 101.0), ("p95", 150.0))}
-    target: dict[str, Any] = {
-        "name": name,
-        "gpus": 2,
-        "requests": {"issued": completed + failed, "completed": completed, "failed": failed, "errors": {}},
-        "tokens": {"input": 32 * completed, "output": 16 * completed},
-        "metrics": {
-            **latencies,
-            "ttft_p99_ms": 190.0,
-            "itl_p95_ms": 21.0,
-            "tpot_mean_ms": 20.0,
-            "e2e_p95_ms": 460.0,
-            "throughput_tokens_per_second": 1800.0,
-            "goodput_ratio": 0.99,
-        },
-        "counts": {"ttft": completed, "itl": 15 * completed, "tpot": completed, "e2e": completed},
+    """Return the figures of one target of our own client; metrics by the gate's names, samples of TTFT in ms."""
+    latencies = {f"{family}_ms": {"count": completed} for family in ("ttft", "tpot", "e2e")}
+    latencies["itl_ms"] = {"count": 15 * completed}
+    throughput: dict[str, float | None] = {}
+    goodput: dict[str, float | None] = {}
+    places = {
+        "throughput_tokens_per_second": (throughput, "output_tokens_per_second"),
+        "throughput_requests_per_second": (throughput, "requests_per_second"),
+        "goodput_ratio": (goodput, "ratio"),
     }
-    if failed:
-        target["requests"]["errors"] = {"http_500": failed}
+    for name, value in (METRICS if metrics is None else metrics).items():
+        family, _separator, statistic = name.removesuffix("_ms").rpartition("_")
+        place, key = places.get(name) or (latencies[f"{family}_ms"], statistic)
+        place[key] = value  # type: ignore[assignment]
+    target: dict[str, Any] = {
+        "requests": {
+            "issued": completed + failed,
+            "ok": completed,
+            "without_usage": 0,
+            "failed": failed,
+            "lost": 0,
+        },
+        "classes": {"http_500": failed} if failed else {},
+        "duration_seconds": 60.0,
+        **latencies,
+        "tokens": {"prompt": 32 * completed, "output": 16 * completed},
+        "throughput": throughput,
+        "goodput": goodput,
+        "samples": None,
+    }
     if samples is not None:
-        target["samples"] = {"ttft_ms": list(samples)}
+        target["samples"] = {"ttft_us": [None if each is None else each * 1000 for each in samples]}
     return {**target, **more}
 
 
-def own_result(*targets: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """Return a result of our own client with the given targets, one by default."""
+def own_result(*, gpus: int = 2, **more: Any) -> dict[str, Any]:
+    """Return a result of our own client with one phase; ``targets`` is one named chat by default."""
+    targets = more.pop("targets", None) or {"chat": own_target()}
+    phase = {"name": "load", "targets": targets, "inconclusive": more.pop("doubts", [])}
     return {
-        "schema": "llmops.dev/benchmark-result/v1",
-        "state": "complete",
+        "schema": 1,
+        "tool": "llmops.kubernetes serving_benchmark",
         "started_at": "2026-01-31T12:00:00+00:00",
         "finished_at": "2026-01-31T12:01:00+00:00",
-        "duration_seconds": 60.0,
-        "client": {"version": "0.1.0", "too_slow": False, "reasons": [], "closed_loop": False},
-        "targets": list(targets or [own_target()]),
+        "settings": {"targets": [{"name": name, "accelerators": gpus} for name in targets]},
+        "phases": [phase],
+        "inconclusive": [],
         **more,
     }

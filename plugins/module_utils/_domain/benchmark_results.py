@@ -20,7 +20,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
     read_inference_perf,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_llmops import (
-    SCHEMA,
+    OUR_TOOL,
     is_llmops,
     read_llmops,
 )
@@ -32,7 +32,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import I
 __all__ = ["parse_document", "parse_runs", "select_run"]
 
 _KNOWN = (
-    f"a result of serving_benchmark ({SCHEMA}), of vllm bench serve (--save-result), guidellm (--output-path), AIPerf "
+    f"a result of {OUR_TOOL}, of vllm bench serve (--save-result), guidellm (--output-path), AIPerf "
     "(profile_export_aiperf.json) or inference-perf (summary_ or stage_N_lifecycle_metrics.json)"
 )
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')

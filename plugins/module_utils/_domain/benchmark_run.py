@@ -34,7 +34,8 @@ class BenchmarkRun:
 
     Counts are None where the file has none. ``samples`` holds values by family in ms, in the order of sending, None for
     a request that failed. ``samples_behind`` counts the values behind a family's figures. ``doubts`` are reasons for
-    which the run cannot be taken for a measurement of the server, such as a client that was too slow.
+    which the run cannot be taken for a measurement of the server, such as a client that was too slow. Targets of one
+    document and ``phase`` were measured side by side.
     """
 
     tool: str
@@ -53,6 +54,7 @@ class BenchmarkRun:
     partial: bool = False
     doubts: tuple[str, ...] = ()
     gpus: int | None = None
+    phase: str = ""
     started_at: str | None = None
     finished_at: str | None = None
 

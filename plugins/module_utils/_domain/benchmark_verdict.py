@@ -19,6 +19,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.baseline
     compare,
     find_incomparable,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_llmops import OUR_TOOL
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_run import BenchmarkRun
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria import Criterion
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.metrics import Metric, find_metric
@@ -194,7 +195,7 @@ def _missing(run: BenchmarkRun, criterion: Criterion) -> Result:
     """Missing fails. Only a server that sends no usage is no failure of the release: its tokens are unknown."""
     metric = criterion.metric
     tokens = metric is not None and (metric.family == "tpot" or "token" in metric.name)
-    if tokens and run.completed and run.output_tokens is None and run.tool == "serving_benchmark":
+    if tokens and run.completed and run.output_tokens is None and run.tool == OUR_TOOL:
         return Result.INCONCLUSIVE
     return Result.FAIL
 

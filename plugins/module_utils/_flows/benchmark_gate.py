@@ -200,8 +200,8 @@ class _Gate:
             other = self._select(runs, request.baseline_target, self.place, "baseline_target")
             if other.run is found.run:
                 raise InputError([Problem("baseline_target", "is the run that is judged", request.baseline_target)])
-            # Targets of one document were interleaved request by request; lines of a file came one after the other.
-            beside = other.document is found.document and found.run.tool == "serving_benchmark"
+            # Targets of one phase were interleaved request by request; phases and lines of a file came one by one.
+            beside = other.document is found.document and other.run.phase == found.run.phase != ""
             return Baseline(other.run, beside), self._source(other, criteria, request.gpus or other.run.gpus), None
         if request.baseline_release is not None:
             return self._kept_baseline(request.baseline_release)

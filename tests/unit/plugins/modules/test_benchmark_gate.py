@@ -74,15 +74,15 @@ def test_what_ansible_makes_of_criteria_is_understood(tmp_path: Path) -> None:
     criteria = [
         {"metric": "ttft_p95_ms", "operator": "<=", "value": "0.5", "unit": "s"},
         {"metric": "throughput_tokens_per_second", "operator": ">=", "value": 900, "per_gpu": "yes"},
-        {"expression": "client.version", "operator": ">=", "value": 0},
+        {"expression": "tool", "operator": ">=", "value": 0},
     ]
     result = gate(path=str(tmp_path / "r.json"), criteria=criteria)
     assert [row["result"] for row in result["criteria"]] == ["pass", "pass", "pass", "fail"]
-    assert "client.version is missing: the expression finds '0.1.0'" in result["msg"]
+    assert "tool is missing: the expression finds 'llmops.kubernetes serving_benchmark'" in result["msg"]
 
 
 def test_a_remark_is_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
-    result = gate(result=own_result(own_target(completed=100)), slo={"error_ratio_max": 0.001})
+    result = gate(result=own_result(targets={"chat": own_target(completed=100)}), slo={"error_ratio_max": 0.001})
     assert result["verdict"] == "pass"
     assert "only more requests could show less" in capsys.readouterr().err
 

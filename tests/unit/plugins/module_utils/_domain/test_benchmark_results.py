@@ -136,7 +136,7 @@ def test_lines_of_one_file_are_runs_and_none_is_judged_by_accident() -> None:
 
 
 def test_a_target_that_is_misspelt_is_told_the_nearest() -> None:
-    runs = parse_runs([own_result(own_target("stable"), own_target("canary"))], "r.json")
+    runs = parse_runs([own_result(targets={"stable": own_target(), "canary": own_target()})], "r.json")
     assert select_run(runs, "canary", "r.json", "target")[0] == 1
     with pytest.raises(InputError, match=r"0 of them are 'canray' \(got canray\).*Did you mean canary\?"):
         select_run(runs, "canray", "r.json", "target")
@@ -239,64 +239,85 @@ def test_vllm_without_a_count_of_tokens_has_no_count_of_gaps() -> None:
     assert "itl" not in change("vllm-0.11.0-ok", total_output_tokens=None).samples_behind
 
 
+def own(**target: Any) -> BenchmarkRun:
+    return parse_runs([own_result(targets={"chat": own_target(**target)})], "r.json")[0]
+
+
 @pytest.mark.parametrize("value", [0.0, None, float("nan"), float("inf")])
 def test_a_latency_of_zero_null_or_no_number_is_missing(value: float | None) -> None:
-    run = parse_runs([own_result(own_target(metrics={"ttft_p95_ms": value, "goodput_ratio": 0.0}))], "x")[0]
+    run = own(metrics={"ttft_p95_ms": value, "goodput_ratio": 0.0})
     assert dict(run.metrics) == {"goodput_ratio": 0.0}
-    assert "targets[0].metrics.ttft_p95_ms is" in run.missing["ttft_p95_ms"]
+    assert "phases[0].targets.chat.ttft_ms.p95 is" in run.missing["ttft_p95_ms"]
 
 
 def test_our_own_result_is_read_whole() -> None:
-    target = own_target(samples=[100.0, None, 120.0], completed=2, failed=1)
-    run = parse_runs([own_result(target)], "x")[0]
-    assert (run.tool, run.tool_version, run.target, run.gpus) == ("serving_benchmark", "0.1.0", "chat", 2)
+    run = own(samples=[100.0, None, 120.0], completed=2, failed=1, connect_ms={"mean": 0.0, "count": 2})
+    assert (run.tool, run.target, run.phase, run.gpus) == ("serving_benchmark", "chat", "load", 2)
     assert (run.requested, run.completed, run.failed, run.errors) == (3, 2, 1, {"http_500": 1})
     assert run.samples == {"ttft": (100.0, None, 120.0)}
     assert run.samples_behind["itl"] == 30
     assert run.output_tokens == 32
     assert run.duration_seconds == 60
+    assert run.metrics["connect_mean_ms"] == 0.0
     assert not run.doubts
+    assert not run.partial
+
+
+def test_answers_without_usage_are_completed_and_have_no_tokens() -> None:
+    run = own(requests={"issued": 5, "ok": 3, "without_usage": 2, "failed": 0, "lost": 0}, tokens=None)
+    assert (run.requested, run.completed, run.failed, run.output_tokens) == (5, 5, 0, None)
+    assert own(requests={"issued": 5}).completed is None
 
 
 def test_further_keys_of_our_own_result_are_no_matter() -> None:
-    target = own_target(samples=[1.0], extra=1)
-    target["samples"]["sent_at_seconds"] = [0.0]
-    assert parse_runs([own_result(target, extra={"a": 1})], "x")[0].samples == {"ttft": (1.0,)}
+    assert own(samples=[1.0], extra=1).samples == {"ttft": (1.0,)}
+    assert parse_runs([own_result(schema="llmops.dev/benchmark-result/v1", extra={"a": 1})], "x")[0].completed == 400
+
+
+def test_a_target_of_several_phases_is_named_with_its_phase() -> None:
+    document = own_result()
+    document["phases"].append({**document["phases"][0], "name": "more"})
+    assert [run.target for run in parse_runs([document], "x")] == ["load/chat", "more/chat"]
 
 
 def test_our_own_result_says_what_its_client_could_not() -> None:
-    slow = {"too_slow": True, "reasons": ["lateness p99 12 ms, limit 1 ms"]}
-    assert parse_runs([own_result(client=slow)], "x")[0].doubts == (
-        "the client was too slow: lateness p99 12 ms, limit 1 ms",
-    )
-    assert "it does not say why" in parse_runs([own_result(client={"too_slow": True})], "x")[0].doubts[0]
-    full = {"too_slow": False, "closed_loop": True}
-    assert "limit of requests in flight" in parse_runs([own_result(client=full)], "x")[0].doubts[0]
-    assert "does not say whether the client kept up" in parse_runs([own_result(client=None)], "x")[0].doubts[0]
-    assert parse_runs([own_result(state="partial")], "x")[0].partial
+    slow = "client too slow: its loop lagged by 12 ms at p99, limit 10 ms"
+    assert parse_runs([own_result(doubts=[slow])], "x")[0].doubts == (slow,)
+    assert "does not say whether the client kept up" in parse_runs([own_result(doubts=None)], "x")[0].doubts[0]
+    assert parse_runs([own_result(partial=True)], "x")[0].partial
 
 
-def test_our_own_result_of_another_version_or_state_is_refused_with_what_is_known() -> None:
+def test_gpus_that_nobody_named_are_unknown() -> None:
+    assert parse_runs([own_result(gpus=0)], "x")[0].gpus is None
+    assert parse_runs([own_result(settings={})], "x")[0].gpus is None
+
+
+def test_our_own_result_of_another_version_is_refused_with_what_is_known() -> None:
     newer = own_result(schema="llmops.dev/benchmark-result/v2")
-    assert "r.json: schema: expected llmops.dev/benchmark-result/v1" in problems(newer)
-    assert "state: expected complete or partial (got 'done')" in problems(own_result(state="done"))
-    assert "the result has no target" in problems({**own_result(), "targets": []})
+    assert "r.json: schema: expected 1 or llmops.dev/benchmark-result/v1 (got 'llmops.dev" in problems(newer)
+    assert "r.json: schema: expected 1 or" in problems(own_result(schema=2))
+
+
+def test_a_run_that_measured_nothing_says_why() -> None:
+    nothing = own_result(phases=[], inconclusive=["no warm-up request was answered, so nothing was measured"])
+    assert "phases: nothing was measured: no warm-up request was answered" in problems(nothing)
+    assert "r.json: phases: nothing was measured (got None)" in problems(own_result(phases=None))
 
 
 def test_every_wrong_type_is_told_with_its_key() -> None:
-    target = own_target(metrics={"ttft_p95_ms": "fast"}, samples=[1.0])
-    target["requests"] = {"issued": 1.5, "completed": -1, "failed": True, "errors": 3}
-    target["samples"] = {"ttft_ms": 7}
-    text = problems(own_result(target, client={"version": 1, "too_slow": "no"}))
+    target = own_target(metrics={"ttft_p95_ms": "fast"}, classes=3)  # type: ignore[dict-item]
+    target["requests"] = {"issued": 1.5, "ok": -1, "without_usage": 0, "failed": True}
+    target["samples"] = {"ttft_us": 7}
+    text = problems(own_result(targets={"chat": target}, partial="no", started_at=1))
     for expected in (
-        "targets[0].metrics.ttft_p95_ms: expected a number or null (got 'fast')",
-        "targets[0].requests.issued: expected a whole number, zero or more (got 1.5)",
-        "targets[0].requests.completed: expected a whole number, zero or more (got -1)",
-        "targets[0].requests.failed: expected a number or null (got True)",
-        "targets[0].requests.errors: expected a mapping (got 3)",
-        "targets[0].samples.ttft_ms: expected a list (got 7)",
-        "client.version: expected a text or null (got 1)",
-        "client.too_slow: expected true or false (got 'no')",
+        "targets.chat.ttft_ms.p95: expected a number or null (got 'fast')",
+        "targets.chat.requests.issued: expected a whole number, zero or more (got 1.5)",
+        "targets.chat.requests.ok: expected a whole number, zero or more (got -1)",
+        "targets.chat.requests.failed: expected a number or null (got True)",
+        "targets.chat.classes: expected a mapping (got 3)",
+        "targets.chat.samples.ttft_us: expected a list (got 7)",
+        "started_at: expected a text or null (got 1)",
+        "partial: expected true or false (got 'no')",
     ):
         assert expected in text
 
@@ -346,5 +367,5 @@ def test_an_unknown_result_names_its_keys_and_what_is_known() -> None:
 
 
 def test_problems_name_the_line_when_there_are_several() -> None:
-    with pytest.raises(InputError, match=r"r.json line 2: state: expected"):
-        parse_runs([own_result(), own_result(state=1)], "r.json")
+    with pytest.raises(InputError, match=r"r.json line 2: schema: expected"):
+        parse_runs([own_result(), own_result(schema=2)], "r.json")

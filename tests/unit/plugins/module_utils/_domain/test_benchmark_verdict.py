@@ -40,7 +40,7 @@ EASY = {"ttft_p95_ms_max": 10_000}
 
 
 def own(**target: Any) -> BenchmarkRun:
-    return parse_runs([own_result(own_target(**target))], "r.json")[0]
+    return parse_runs([own_result(targets={"chat": own_target(**target)})], "r.json")[0]
 
 
 def slo(**limits: float) -> list[Criterion]:
@@ -172,7 +172,7 @@ def test_a_missing_value_fails_with_the_reason(value: float | None) -> None:
     run = own(metrics={"ttft_p95_ms": value})
     result, reasons = verdict(run, slo(ttft_p95_ms_max=500))
     assert result is Result.FAIL
-    assert "ttft_p95_ms is missing: targets[0].metrics.ttft_p95_ms is" in reasons
+    assert "ttft_p95_ms is missing: phases[0].targets.chat.ttft_ms.p95 is" in reasons
 
 
 def test_a_metric_that_the_tool_does_not_measure_fails() -> None:

@@ -100,7 +100,7 @@ def test_fail_on_decides_what_fails_the_task_and_the_data_is_the_same() -> None:
     )
     assert lenient.failure is None
     assert strict.result == lenient.result
-    partial = judge(result=own_result(state="partial"), slo={"ttft_p95_ms_max": 500})
+    partial = judge(result=own_result(partial=True), slo={"ttft_p95_ms_max": 500})
     assert "The benchmark gate of result is inconclusive: the run was interrupted" in str(partial.failure)
 
 
@@ -174,15 +174,20 @@ def test_lines_of_one_file_are_judged_each_by_its_own_document() -> None:
 
 
 def test_two_targets_of_one_run_are_judged_beside_each_other() -> None:
-    stable = own_target("stable", samples=[100.0 + place % 7 for place in range(400)])
-    canary = own_target("canary", samples=[200.0 + place % 7 for place in range(400)])
-    outcome = judge(result=own_result(stable, canary), target="canary", baseline_target="stable", criteria=[SLOWER])
+    stable = own_target(samples=[100.0 + place % 7 for place in range(400)])
+    canary = own_target(samples=[200.0 + place % 7 for place in range(400)])
+    outcome = judge(
+        result=own_result(targets={"stable": stable, "canary": canary}),
+        target="canary",
+        baseline_target="stable",
+        criteria=[SLOWER],
+    )
     assert outcome.result["verdict"] == "fail"
     assert "the candidate is slower than the baseline beside it" in outcome.result["reasons"][0]
 
 
 def test_lines_of_one_file_were_not_taken_beside_each_other() -> None:
-    text = "\n".join(json.dumps(own_result(own_target(name, samples=[100.0] * 400))) for name in "ab")
+    text = "\n".join(json.dumps(own_result(targets={name: own_target(samples=[100.0] * 400)})) for name in "ab")
     outcome = judge({"r.json": text}, path="r.json", target="b", baseline_target="a", criteria=[SLOWER])
     assert outcome.result["verdict"] == "pass"
     assert "400 samples against 400 stored ones" in outcome.result["criteria"][1]["reason"]
@@ -194,7 +199,7 @@ def test_a_run_is_no_baseline_of_itself() -> None:
 
 
 def test_a_baseline_from_a_file_or_from_data_is_the_same() -> None:
-    slower = own_result(own_target(metrics={"ttft_p95_ms": 180.0}))
+    slower = own_result(targets={"chat": own_target(metrics={"ttft_p95_ms": 180.0})})
     as_data = judge(result=slower, baseline=own_result(), criteria=[SLOWER]).result
     as_file = judge({"b.json": json.dumps(own_result())}, result=slower, baseline_path="b.json", criteria=[SLOWER])
     assert as_data["verdict"] == "fail"
@@ -203,7 +208,7 @@ def test_a_baseline_from_a_file_or_from_data_is_the_same() -> None:
 
 
 def test_a_baseline_with_several_runs_is_that_of_the_same_target() -> None:
-    stored = own_result(own_target("other"), own_target("chat", metrics={"ttft_p95_ms": 140.0}))
+    stored = own_result(targets={"other": own_target(), "chat": own_target(metrics={"ttft_p95_ms": 140.0})})
     outcome = judge(result=own_result(), target="chat", baseline=stored, criteria=[SLOWER])
     assert outcome.result["criteria"][1]["baseline"] == 140.0
 
@@ -211,9 +216,15 @@ def test_a_baseline_with_several_runs_is_that_of_the_same_target() -> None:
 def test_an_earlier_verdict_is_a_baseline_with_its_metrics_and_expressions() -> None:
     criteria = [
         SLOWER,
-        {"expression": "duration_seconds", "operator": "<=", "value": 1.1, "unit": "ratio", "relative": True},
+        {
+            "expression": "phases[0].targets.chat.duration_seconds",
+            "operator": "<=",
+            "value": 1.1,
+            "unit": "ratio",
+            "relative": True,
+        },
     ]
-    expression = {"expression": "duration_seconds", "operator": "<", "value": 100}
+    expression = {"expression": "phases[0].targets.chat.duration_seconds", "operator": "<", "value": 100}
     earlier = dict(judge(result=own_result(), criteria=[expression]).result)
     for source in ({"baseline": earlier}, {"baseline_path": "v.json"}):
         outcome = judge({"v.json": json.dumps(earlier)}, result=own_result(), criteria=criteria, **source)
