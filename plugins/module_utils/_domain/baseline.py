@@ -50,7 +50,8 @@ def find_incomparable(run: BenchmarkRun, baseline: Baseline) -> str | None:
         )
     if other.partial:
         return "the baseline was interrupted"
-    if other.doubts:
+    if other.doubts and not baseline.beside:
+        # Beside each other both suffer alike, and the run has said so itself.
         return f"the baseline cannot be trusted: {'; '.join(other.doubts)}"
     if not other.completed:
         return "no request of the baseline has succeeded"

@@ -33,8 +33,8 @@ _BLOCK_BURSTS_MIN = 1.5
 # A block of fewer pairs decides by the accident of single requests.
 _BLOCK_PAIRS_MIN = 5
 PAIRS_MIN = BLOCKS[-1] * _BLOCK_PAIRS_MIN
-# The smallest slowdown of all requests that is found with 80 % power, by pairs (benchmarks/judge.py, +-5 points).
-_DETECTABLE = ((6000, 1.10), (2000, 1.15), (600, 1.20), (240, 1.35), (120, 1.50))
+# The smallest slowdown of all requests that is found with 80 % power, by pairs: simulated, 50 to 200 runs each.
+_DETECTABLE = ((6000, 1.10), (2000, 1.14), (600, 1.20), (240, 1.30), (120, 1.40))
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,13 @@ def compare_arms(
             f"the candidate looks slower ({seen}), but slow requests come together, {burst} in a row, which chance"
             f" gives to one arm or the other: {enough} pairs would tell"
         )
-    detectable = next((factor for least, factor in _DETECTABLE if pairs >= least), None)
-    return ArmComparison(result, reason, pairs, blocks, p_value, burst, detectable)
+    return ArmComparison(result, reason, pairs, blocks, p_value, burst, _detectable(pairs, margin, burst))
+
+
+def _detectable(pairs: int, margin: float, burst: int) -> float | None:
+    """Return the slowdown that is found with 80 % power; with bursts, or few pairs, none that is known."""
+    factors = [factor for least, factor in _DETECTABLE if pairs >= least]
+    return round(factors[0] * (1 + margin) / (1 + MARGIN), 2) if factors and not burst else None
 
 
 def spend_error(alpha: float, done: Sequence[float]) -> tuple[float, ...]:

@@ -279,6 +279,13 @@ def test_a_baseline_that_cannot_be_compared_is_inconclusive(change: dict[str, An
     assert find_incomparable(own(), Baseline(own())) is None
 
 
+def test_a_doubt_about_a_client_is_told_once_when_it_asked_both_side_by_side() -> None:
+    before, same = draw_arms("iid", 600, Random(1))
+    doubts = ("client too slow",)
+    run, other = (replace(with_samples(each), doubts=doubts) for each in (same, before))
+    assert verdict(run, relative(), other, True) == (Result.INCONCLUSIVE, "client too slow")
+
+
 def test_a_stored_baseline_with_samples_fails_only_beyond_doubt() -> None:
     before, same = draw_arms("iid", 600, Random(1))
     _same, slower = draw_arms("+50", 600, Random(2))

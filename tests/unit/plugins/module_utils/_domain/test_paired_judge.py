@@ -60,6 +60,7 @@ def test_a_failure_says_how_sure_it_is_and_by_which_margin() -> None:
 
 def test_a_pass_names_the_smallest_slowdown_that_it_would_have_seen() -> None:
     assert compare_arms(*draw_arms("iid", 600, Random(3))).detectable_factor == 1.20
+    assert compare_arms(*draw_arms("iid", 600, Random(3)), margin=0.1).detectable_factor == 1.26
     assert compare_arms(*draw_arms("iid", 80, Random(3))).detectable_factor is None
 
 
@@ -85,6 +86,7 @@ def test_shorter_bursts_make_blocks_longer() -> None:
     assert found.result is Result.PASS
     assert found.burst_pairs >= 50
     assert 1000 / found.blocks >= 1.5 * found.burst_pairs
+    assert found.detectable_factor is None
 
 
 def test_too_few_pairs_are_inconclusive() -> None:
