@@ -25,9 +25,9 @@ from statistics import NormalDist, median
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.exceedance import compare_exceedances
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import (
-    ALPHA,
     MARGIN,
     compare_arms,
+    nominal_error,
     spend_error,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quantiles import quantile
@@ -58,8 +58,8 @@ def judge_early(baseline: Sequence[float], candidate: Sequence[float]) -> tuple[
     """Our rule with looks before the end that share the error."""
     pairs = len(candidate)
     looks = [*(each for each in EARLY_PAIRS if each < pairs), pairs]
-    for look, alpha in zip(looks, spend_error(ALPHA, [look / pairs for look in looks])):
-        result = compare_arms(baseline[:look], candidate[:look], alpha=alpha).result
+    for look, share in zip(looks, spend_error([look / pairs for look in looks])):
+        result = compare_arms(baseline[:look], candidate[:look], error_share=share).result
         if result is Result.FAIL or look == pairs:
             return result, look
     raise AssertionError("the last look is at the end")
@@ -205,7 +205,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = measure(options.pairs, options.nulls, options.regressions, options.processes)
     print_table(found)
     print(f"\n{options.nulls} runs of each world, {options.regressions} of each regression;", end=" ")
-    print(f"error {ALPHA}, margin {MARGIN}")
+    print(
+        ", ".join(f"error {nominal_error(pairs)} of {pairs} pairs" for pairs in options.pairs),
+        f"margin {MARGIN}",
+        sep=", ",
+    )
     reached = list(goals(found))
     print_goals(reached)
     figures = {

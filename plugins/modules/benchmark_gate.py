@@ -240,6 +240,16 @@ observed:
       description: Failed requests by the tool's own words.
       type: dict
       returned: always
+    duration_seconds:
+      description: How long was measured; null when the file does not say.
+      type: float
+      returned: always
+      sample: 60.0
+    output_tokens:
+      description: Tokens of all answers by the server's count; null when it is unknown.
+      type: int
+      returned: always
+      sample: 6400
     metrics:
       description: All metrics by the names that criteria use.
       type: dict
@@ -249,6 +259,20 @@ observed:
       description: Why a metric is missing, by its name.
       type: dict
       returned: always
+    samples_behind:
+      description: How many values a latency's figures are of, by V(ttft), V(itl), V(tpot), V(e2e).
+      type: dict
+      returned: always
+      sample: {ttft: 400, itl: 6000}
+    expressions:
+      description: What each expression has found.
+      type: dict
+      returned: always
+    gpus:
+      description: The number of GPUs that figures were divided by; null when it is unknown.
+      type: int
+      returned: always
+      sample: 2
     partial:
       description: Whether the run was interrupted.
       type: bool
@@ -257,6 +281,14 @@ observed:
       description: Why the run may say more of its client than of the server.
       type: list
       elements: str
+      returned: always
+    started_at:
+      description: When the run began, as its tool wrote it; null when it did not.
+      type: str
+      returned: always
+    finished_at:
+      description: When the run ended.
+      type: str
       returned: always
 limits:
   description: The limits that were applied, with where they were written.

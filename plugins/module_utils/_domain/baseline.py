@@ -19,7 +19,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.bursts i
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria import Criterion
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.exceedance import compare_exceedances
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.metrics import Metric
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import ALPHA, compare_arms
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import compare_arms, nominal_error
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 
 __all__ = ["Baseline", "Comparison", "compare", "find_incomparable"]
@@ -59,9 +59,9 @@ def find_incomparable(run: BenchmarkRun, baseline: Baseline) -> str | None:
 
 
 def compare(
-    run: BenchmarkRun, baseline: Baseline, criterion: Criterion, ratio: float, alpha: float = ALPHA
+    run: BenchmarkRun, baseline: Baseline, criterion: Criterion, ratio: float, error_share: float = 1.0
 ) -> Comparison:
-    """Judge the ratio of observed and baseline by a relative criterion, ``alpha`` being this criterion's error."""
+    """Judge the ratio of observed and baseline by a relative criterion that has this share of the error."""
     inside = criterion.holds(ratio)
     arms = _arms(run, baseline, criterion.metric)
     if arms is None or not criterion.is_upper:
@@ -69,11 +69,11 @@ def compare(
         return Comparison(Result.PASS if inside else Result.FAIL, f"judged by the limit alone: {why}")
     before, now = arms
     if baseline.beside:
-        judged = compare_arms(before, now, margin=criterion.limit - 1, alpha=alpha)
+        judged = compare_arms(before, now, margin=criterion.limit - 1, error_share=error_share)
         factor = judged.detectable_factor
         power = f"; a slowdown to {factor:.2f} times would have been seen with 80 % power" if factor else ""
         return Comparison(judged.result, judged.reason + (power if judged.result is Result.PASS else ""))
-    return _compare_stored(before, now, criterion, inside, alpha)
+    return _compare_stored(before, now, criterion, inside, error_share)
 
 
 def _arms(run: BenchmarkRun, baseline: Baseline, metric: Metric | None) -> tuple[list[float], list[float]] | None:
@@ -91,7 +91,7 @@ def _arms(run: BenchmarkRun, baseline: Baseline, metric: Metric | None) -> tuple
 
 
 def _compare_stored(
-    before: Sequence[float], now: Sequence[float], criterion: Criterion, inside: bool, alpha: float
+    before: Sequence[float], now: Sequence[float], criterion: Criterion, inside: bool, error_share: float
 ) -> Comparison:
     if inside:
         return Comparison(Result.PASS, f"{len(now)} samples against {len(before)} stored ones")
@@ -101,6 +101,7 @@ def _compare_stored(
     if burst := max(longest_burst(before), longest_burst(now)):
         note = f"slow requests come together, {burst} in a row: it may be chance; measure both side by side"
         return Comparison(Result.INCONCLUSIVE, note)
+    alpha = nominal_error(min(len(before), len(now))) * error_share
     test = compare_exceedances(before, [each / criterion.limit for each in now], share)
     seen = f"p = {test.p_value:.2g} of {len(now)} samples against {len(before)} stored ones, limit {alpha:g}"
     if test.p_value <= alpha:

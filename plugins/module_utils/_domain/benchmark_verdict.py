@@ -23,7 +23,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_run import BenchmarkRun
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria import Criterion
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.metrics import Metric, find_metric
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import ALPHA
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.proportions import clopper_pearson
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quantiles import (
     quantile_interval,
@@ -96,14 +95,14 @@ def evaluate_benchmark(
             0, Criterion("the default (no criterion says how many may fail)", "<=", 0.0, metric, unit="ratio")
         )
     verdicts = list(_judge_run(run))
-    alpha = ALPHA / max(1, len({each.metric.family for each in wanted if each.relative and each.metric is not None}))
+    error_share = 1 / max(1, len({each.metric.family for each in wanted if each.relative and each.metric is not None}))
     rows = []
     for criterion in wanted:
         if not run.completed and (criterion.metric is None or criterion.metric.name not in _COUNTS):
             # The counts have failed it already; a latency, or what an expression finds, is that of no request.
             rows.append(Row(criterion, Result.FAIL, None, reason="not judged: no request has succeeded"))
             continue
-        row = _judge(source, criterion, baseline, other, alpha)
+        row = _judge(source, criterion, baseline, other, error_share)
         rows.append(row)
         verdicts.append(Verdict(row.result, (row.reason,) if row.result is not Result.PASS else ()))
     return Judgement(worst(verdicts), tuple(rows), tuple(_remark(run, wanted)))
@@ -131,7 +130,9 @@ def _judge_run(run: BenchmarkRun) -> Iterator[Verdict]:
     yield Verdict(Result.PASS)
 
 
-def _judge(source: Source, criterion: Criterion, baseline: Baseline | None, other: Source | None, alpha: float) -> Row:
+def _judge(
+    source: Source, criterion: Criterion, baseline: Baseline | None, other: Source | None, error_share: float
+) -> Row:
     observed, why = _observe(source, criterion)
     if observed is None:
         return Row(criterion, _missing(source.run, criterion), None, reason=f"{criterion.name} is missing: {why}")
@@ -145,7 +146,7 @@ def _judge(source: Source, criterion: Criterion, baseline: Baseline | None, othe
         if criterion.holds(observed):
             return Row(criterion, Result.PASS, observed)
         return Row(criterion, Result.FAIL, observed, reason=_outside(source.run, criterion, observed))
-    return _judge_relative(source, criterion, observed, baseline, other, alpha)
+    return _judge_relative(source, criterion, observed, baseline, other, error_share)
 
 
 def _judge_relative(
@@ -154,7 +155,7 @@ def _judge_relative(
     observed: float,
     baseline: Baseline | None,
     other: Source | None,
-    alpha: float,
+    error_share: float,
 ) -> Row:
     before, why = _observe(other, criterion) if other is not None else (None, "none was given")
     obstacle = find_incomparable(source.run, baseline) if baseline is not None else None
@@ -162,7 +163,7 @@ def _judge_relative(
         reason = f"{criterion.name} has no baseline: {obstacle or why or f'it is {before:g}'}"
         return Row(criterion, Result.INCONCLUSIVE, observed, before, reason)
     ratio = observed / before
-    compared = compare(source.run, baseline, criterion, ratio, alpha)
+    compared = compare(source.run, baseline, criterion, ratio, error_share)
     shown = f"{criterion.show(observed)}, {ratio:.3f} times the baseline of {criterion.show(before)}"
     reason = f"{criterion.name} is {shown}, limit {criterion.words()}; {compared.note}"
     return Row(criterion, compared.result, observed, before, reason)

@@ -20,12 +20,13 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.sign_fli
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 
-__all__ = ["ALPHA", "BLOCKS", "MARGIN", "PAIRS_MIN", "ArmComparison", "compare_arms", "spend_error"]
+__all__ = ["BLOCKS", "MARGIN", "PAIRS_MIN", "ArmComparison", "compare_arms", "nominal_error", "spend_error"]
 
 # What is slower by less is no regression: nodes and pods differ by a few percent.
 MARGIN = 0.05
-# The nominal error. With the margin the true one is far below it: 0.2 to 0.9 % without bursts (benchmarks/judge.py).
-ALPHA = 0.025
+# The nominal error by the number of pairs. The true one is below it, as what differs by less than the margin is hardly
+# ever rejected: 0.1 to 0.6 % without bursts (benchmarks/judge.py). That helps less where few pairs leave much noise.
+_ERRORS = ((1000, 0.025), (0, 0.02))
 # Many short blocks have the power, few long ones stand long bursts. Fewer than 8 cannot reach a small p-value: 1/2^8.
 BLOCKS = (24, 20, 16, 12, 10, 8)
 # A burst that lies across the edge of two blocks counts in both; blocks this much longer keep most of it in one.
@@ -54,12 +55,18 @@ class ArmComparison:
     detectable_factor: float | None
 
 
+def nominal_error(pairs: int) -> float:
+    """Return the probability with which a test of so many pairs may be wrong about a candidate at the margin."""
+    return next(error for least, error in _ERRORS if pairs >= least)
+
+
 def compare_arms(
-    baseline: Sequence[float], candidate: Sequence[float], *, margin: float = MARGIN, alpha: float = ALPHA
+    baseline: Sequence[float], candidate: Sequence[float], *, margin: float = MARGIN, error_share: float = 1.0
 ) -> ArmComparison:
     """Judge latencies (any unit, smaller is better) of two arms, the i-th of one sent together with that of the other.
 
-    A pass says that no slowdown beyond the margin was seen; ``detectable_factor`` says which one would have been.
+    ``error_share`` is this comparison's part of the error, where there are several metrics or looks. A pass says that
+    no slowdown beyond the margin was seen; ``detectable_factor`` says which one would have been.
     """
     pairs = len(candidate)
     if len(baseline) != pairs:
@@ -68,6 +75,7 @@ def compare_arms(
     if pairs < PAIRS_MIN:
         reason = f"{pairs} pairs of requests are too few to compare, at least {PAIRS_MIN} are needed"
         return ArmComparison(Result.INCONCLUSIVE, reason, pairs, 0, None, 0, None)
+    alpha = nominal_error(pairs) * error_share
     shifted = [each / (1 + margin) for each in candidate]
     burst = max(longest_burst(baseline), longest_burst(candidate))
     fitting = [blocks for blocks in BLOCKS if pairs / blocks >= _BLOCK_PAIRS_MIN]
@@ -96,14 +104,14 @@ def _detectable(pairs: int, margin: float, burst: int) -> float | None:
     return round(factors[0] * (1 + margin) / (1 + MARGIN), 2) if factors and not burst else None
 
 
-def spend_error(alpha: float, done: Sequence[float]) -> tuple[float, ...]:
-    """Return what each look at the data may spend of the error, when they come at these shares of the planned samples.
+def spend_error(done: Sequence[float]) -> tuple[float, ...]:
+    """Return each look's share of the error, when looks come at these shares of the planned samples.
 
-    Up to the share t the looks spend alpha t^1.5 together (the power family of Kim and DeMets, 1987). The sum of what
+    Up to the share t the looks spend t^1.5 of it together (the power family of Kim and DeMets, 1987). The sum of what
     they spend bounds the error whatever the dependence between them. Shares are above zero, rising, the last one 1.
 
     An early look cannot tell a slow release from a burst that fills all of it: where bursts last longer than the first
     look, only the last one holds what it says.
     """
-    spent = [alpha * share**1.5 for share in done]
+    spent = [share**1.5 for share in done]
     return tuple(now - before for before, now in zip([0.0, *spent], spent))

@@ -351,8 +351,8 @@ def test_the_error_is_shared_by_all_that_is_compared() -> None:
     before, same = draw_arms("iid", 600, Random(1))
     run, stored = with_samples(same), with_samples(before)
     both = judge(run, [*relative("e2e_p95_ms"), *relative()], stored, True)
-    assert "limit 0.0125)" in both.rows[-1].reason
-    assert "limit 0.025)" in judge(run, relative(), stored, True).rows[-1].reason
+    assert "limit 0.01)" in both.rows[-1].reason
+    assert "limit 0.02)" in judge(run, relative(), stored, True).rows[-1].reason
 
 
 def test_a_limit_from_below_on_a_latency_is_judged_by_the_limit_alone() -> None:

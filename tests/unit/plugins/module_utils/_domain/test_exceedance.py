@@ -9,7 +9,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.exceedan
     compare_exceedances,
     hypergeometric_at_least,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 
@@ -20,6 +20,7 @@ def draws(draw: st.DrawFn) -> tuple[int, int, int, int]:
 
 
 @given(draws())
+@settings(deadline=None)
 def test_hypergeometric_tail_agrees_with_scipy(numbers: tuple[int, int, int, int]) -> None:
     hits, marked, drawn, total = numbers
     expected = scipy.stats.hypergeom.sf(hits - 1, total, marked, drawn)

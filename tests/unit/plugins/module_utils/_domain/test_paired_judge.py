@@ -10,9 +10,9 @@ from random import Random
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.bursts import longest_burst
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import (
-    ALPHA,
     PAIRS_MIN,
     compare_arms,
+    nominal_error,
     spend_error,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
@@ -53,7 +53,7 @@ def test_a_failure_says_how_sure_it_is_and_by_which_margin() -> None:
     found = compare_arms(*draw_arms("+50", 600, Random(3)), margin=0.1)
     assert found.result is Result.FAIL
     assert found.p_value is not None
-    assert found.p_value <= ALPHA
+    assert found.p_value <= nominal_error(600)
     assert "slower than the baseline beside it" in found.reason
     assert "over 24 blocks of 600 pairs, margin 10%" in found.reason
 
@@ -114,7 +114,17 @@ def test_a_burst_is_found_whether_it_fills_the_smaller_or_the_larger_part_of_a_r
     assert longest_burst(latencies) >= min(count, 600 - count) * 0.9
 
 
-def test_looks_spend_the_error_and_no_more() -> None:
-    spent = spend_error(0.02, [0.2, 0.4, 1.0])
-    assert sum(spent) == pytest.approx(0.02)
-    assert spent == pytest.approx((0.02 * 0.2**1.5, 0.02 * (0.4**1.5 - 0.2**1.5), 0.02 * (1 - 0.4**1.5)))
+def test_looks_share_the_error_and_spend_no_more() -> None:
+    shares = spend_error([0.2, 0.4, 1.0])
+    assert sum(shares) == pytest.approx(1)
+    assert shares == pytest.approx((0.2**1.5, 0.4**1.5 - 0.2**1.5, 1 - 0.4**1.5))
+
+
+def test_more_pairs_may_spend_more_error_as_the_margin_protects_them() -> None:
+    assert (nominal_error(40), nominal_error(999), nominal_error(1000)) == (0.02, 0.02, 0.025)
+
+
+def test_a_share_of_the_error_is_a_stricter_limit() -> None:
+    arms = draw_arms("iid", 600, Random(3))
+    assert "limit 0.02)" in compare_arms(*arms).reason
+    assert "limit 0.005)" in compare_arms(*arms, error_share=0.25).reason

@@ -11,18 +11,20 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.proporti
     binomial_at_least,
     clopper_pearson,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 COUNTS = st.integers(1, 3000).flatmap(lambda tries: st.tuples(st.integers(0, tries), st.just(tries)))
 
 
 @given(st.floats(0.5, 5000), st.floats(0.5, 5000), st.floats(0, 1))
+@settings(deadline=None)
 def test_beta_share_agrees_with_scipy(a: float, b: float, x: float) -> None:
     assert beta_share(a, b, x) == pytest.approx(scipy.special.betainc(a, b, x), abs=1e-9)
 
 
 @given(COUNTS, st.floats(0.001, 0.999))
+@settings(deadline=None)
 def test_binomial_tail_agrees_with_scipy(count: tuple[int, int], share: float) -> None:
     hits, tries = count
     assert binomial_at_least(hits, tries, share) == pytest.approx(
@@ -35,6 +37,7 @@ def test_more_hits_than_tries_never_happen() -> None:
 
 
 @given(COUNTS, st.sampled_from([0.8, 0.95, 0.99]))
+@settings(deadline=None)
 def test_clopper_pearson_agrees_with_scipy(count: tuple[int, int], confidence: float) -> None:
     hits, tries = count
     expected = scipy.stats.binomtest(hits, tries).proportion_ci(confidence, "exact")

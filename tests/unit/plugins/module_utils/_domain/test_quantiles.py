@@ -11,13 +11,14 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quantile
     quantile_interval,
     samples_needed,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SAMPLES = st.lists(st.floats(0, 1e6), min_size=1, max_size=400).map(sorted)
 
 
 @given(SAMPLES, st.floats(0, 1))
+@settings(deadline=None)
 def test_quantile_agrees_with_numpy(ordered: list[float], share: float) -> None:
     assert quantile(ordered, share) == pytest.approx(np.quantile(ordered, share), rel=1e-9, abs=1e-9)
 
@@ -29,6 +30,7 @@ def test_samples_needed_are_those_of_the_published_table(share: float, samples: 
 
 
 @given(SAMPLES, st.sampled_from([0.5, 0.9, 0.95]))
+@settings(deadline=None)
 def test_quantile_interval_agrees_with_scipy(ordered: list[float], share: float) -> None:
     expected = scipy.stats.quantile_test(ordered, q=0.0, p=share).confidence_interval(0.95)
     bounds = [None if np.isnan(each) else each for each in (expected.low, expected.high)]

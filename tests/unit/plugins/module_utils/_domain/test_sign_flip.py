@@ -63,6 +63,7 @@ def test_blocks_count_the_candidates_exceedances_minus_the_baselines() -> None:
 
 
 @given(st.integers(8, 40), st.integers(1, 8))
+@settings(deadline=None)
 def test_every_pair_is_in_one_block(pairs: int, blocks: int) -> None:
     rows = count_differences([0.0] * pairs, [float(place) for place in range(pairs)], blocks)
     assert {len(row) for row in rows} == {blocks}
