@@ -13,6 +13,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_stack import Evicted
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.node_membership import some
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.node_plan import NodePlan, describe_side
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.table import align
 
 __all__ = [
     "ACTIONS",
@@ -81,8 +82,7 @@ def render_table(pools: Sequence[str], results: Sequence[NodeResult]) -> list[st
     for name in names:
         actions = [each.action for each in results if each.plan.pool == name]
         rows.append((name, str(len(actions)), *(str(actions.count(action)) for action in ACTIONS)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return align(rows)
 
 
 def describe_conflicts(plans: Sequence[NodePlan], cluster: str) -> str:

@@ -24,7 +24,7 @@ def requirements(path: Path) -> list[Requirement]:
 
 
 def test_the_collection_is_there_so_that_no_test_below_passes_for_want_of_anything_to_look_at() -> None:
-    assert {"gpu_node", "health_gate", "model_server", "model_server_info"} <= set(MODULES)
+    assert {"benchmark_gate", "gpu_node", "health_gate", "model_server", "model_server_info"} <= set(MODULES)
     assert {"gpu_node", "local_cluster", "local_engine", "model_server"} <= set(ROLES)
     assert {"deploy", "gpu_nodes", "status", "render", "teardown", "local_cluster", "demo"} <= set(PLAYBOOKS)
 
