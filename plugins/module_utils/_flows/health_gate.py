@@ -15,14 +15,8 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait, find_ended, parse_time
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
-    find_engine,
-    find_http_port,
-    join_address,
-    uses_tls,
-)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
     RolloutState,
@@ -33,6 +27,11 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readines
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots import (
+    engine_url,
+    find_service,
+    find_stable_slot,
+)
 
 __all__ = ["GateRequest", "Prober", "gate"]
 
@@ -112,8 +111,7 @@ class _Gate:
         }
 
     def _stable_slot(self) -> str:
-        anchor = self.api.get("ConfigMap", self.request.namespace, anchor_name(self.request.name))
-        return str(((anchor or {}).get("data") or {}).get("stable_slot", labels.SLOTS[0]))
+        return find_stable_slot(self.api, self.request.namespace, self.request.name)
 
     def _limit_seconds(self, snapshot: Snapshot) -> int:
         if self.request.timeout_seconds > 0:
@@ -234,22 +232,17 @@ class _Gate:
             names.insert(0, self.request.name)
         found, wrong = [], []
         for name in names:
-            service = self.api.get("Service", self.request.namespace, name) or {}
-            selected = ((service.get("spec") or {}).get("selector") or {}).get(labels.SLOT)
-            if not service:
-                wrong.append(f"there is no Service {self.request.namespace}/{name}: deploy again")
-            elif selected != self.slot:
-                wrong.append(
-                    f"Service {self.request.namespace}/{name} leads to slot {selected}, not {self.slot}: deploy again"
-                )
+            target, problem = find_service(self.api, deployment, self.request.namespace, name, self.slot)
+            if problem is None:
+                found.append(target)
             else:
-                found.append({"name": f"service {name}", "url": _url(deployment, service["spec"]["clusterIP"])})
+                wrong.append(problem)
         return found, wrong
 
     def _pods(self, deployment: Mapping[str, Any], snapshot: Snapshot, state: RolloutState) -> list[dict[str, str]]:
         """Return every ready pod as a place to ask."""
         return [
-            {"name": f"pod {pod['metadata']['name']}", "url": _url(deployment, pod["status"]["podIP"])}
+            {"name": f"pod {pod['metadata']['name']}", "url": engine_url(deployment, pod["status"]["podIP"])}
             for pod in snapshot.pods
             if pod["metadata"]["name"] in state.pods
         ]
@@ -299,11 +292,6 @@ def _parse_since(text: str | None) -> datetime | None:
         allowed = "ISO 8601 such as 2026-01-31T12:00:00+00:00"
         raise InputError([Problem("since", "is no time with a zone", repr(text), allowed)])
     return since
-
-
-def _url(deployment: Mapping[str, Any], address: str) -> str:
-    scheme = "https" if uses_tls(deployment) else "http"
-    return f"{scheme}://{join_address(address, find_http_port(deployment))}"
 
 
 def _count_free(
