@@ -13,7 +13,17 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 
-__all__ = ["find_engine", "find_http_port", "job_seconds_max", "join_address", "render_probe_job", "uses_tls"]
+__all__ = [
+    "REQUEST_CHARACTERS_MAX",
+    "asking_job_seconds_max",
+    "find_engine",
+    "find_http_port",
+    "job_seconds_max",
+    "join_address",
+    "join_sources",
+    "render_probe_job",
+    "uses_tls",
+]
 
 # Scheduling, pulling an image that the node may lack, and Python's start.
 _JOB_START_SECONDS = 120
@@ -23,6 +33,18 @@ _QUESTIONS = 4
 _WARMUP_SECONDS = 2
 _JOB_SECONDS_KEPT = 60
 _API_KEY = "VLLM_API_KEY"
+# Linux takes no single variable (or argument) above 128 KiB, and etcd no object above 1.5 MiB.
+_PART_CHARACTERS = 100_000
+REQUEST_CHARACTERS_MAX = 800_000
+_BUNDLE = """import sys, types
+
+
+def load(name, source):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+
+
+"""
 
 
 def find_engine(deployment: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -54,10 +76,41 @@ def job_seconds_max(request: Mapping[str, Any]) -> int:
     return _JOB_START_SECONDS + math.ceil(len(request["targets"]) * each)
 
 
+def asking_job_seconds_max(request: Mapping[str, Any]) -> int:
+    """Return how long a Job may take that asks the questions of a request, in seconds."""
+    return _JOB_START_SECONDS + math.ceil(float(request["seconds_max"]) + float(request["timeout_seconds"]))
+
+
+def join_sources(*modules: tuple[str, str]) -> str:
+    """Return one script of several modules (name and source), the last of which is run and may import the others."""
+    *others, (_name, main) = modules
+    return _BUNDLE + "\n".join(f"load({name!r}, {source!r})" for name, source in (*others, ("__main__", main)))
+
+
+def _request_variables(request: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the variables that ``_engine/probe.py`` reads a request from."""
+    text = json.dumps(request, sort_keys=True)
+    parts = [text[start : start + _PART_CHARACTERS] for start in range(0, len(text), _PART_CHARACTERS)]
+    return [
+        {"name": f"LLMOPS_PROBE_{index}" if index else "LLMOPS_PROBE", "value": _unexpanded(part)}
+        for index, part in enumerate(parts)
+    ]
+
+
+def _unexpanded(text: str) -> str:
+    """Return a text so that the kubelet, which expands ``$(NAME)`` and makes one of two ``$``, gives it on as it is."""
+    return text.replace("$", "$$")
+
+
 def render_probe_job(
-    deployment: Mapping[str, Any], name: str, request: Mapping[str, Any], script: str, python: str
+    deployment: Mapping[str, Any],
+    name: str,
+    request: Mapping[str, Any],
+    script: str,
+    python: str,
+    seconds_max: int,
 ) -> dict[str, Any]:
-    """Return a Job that runs ``script`` with ``request`` beside the pods of a Deployment.
+    """Return a Job that runs ``script`` with ``request`` beside the pods of a Deployment, for so long at most.
 
     It takes image, identity, security and tolerations from the Deployment, needs no GPU, and prefers the nodes that
     have the image already. The API key comes from the same Secret as the engine's.
@@ -76,9 +129,9 @@ def render_probe_job(
         "name": "probe",
         "image": engine["image"],
         "imagePullPolicy": engine.get("imagePullPolicy", "IfNotPresent"),
-        "command": [python, "-c", script],
+        "command": [python, "-c", _unexpanded(script)],
         "env": [
-            {"name": "LLMOPS_PROBE", "value": json.dumps(request, sort_keys=True)},
+            *_request_variables(request),
             {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
             *(copy.deepcopy(each) for each in engine.get("env") or () if each["name"] == _API_KEY),
         ],
@@ -109,7 +162,7 @@ def render_probe_job(
         "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
-            "activeDeadlineSeconds": job_seconds_max(request),
+            "activeDeadlineSeconds": seconds_max,
             "ttlSecondsAfterFinished": _JOB_SECONDS_KEPT,
             "template": {"metadata": {"labels": marks}, "spec": spec},
         },

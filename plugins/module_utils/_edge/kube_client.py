@@ -160,9 +160,18 @@ class KubeClient:
         if status not in (404, 409):
             self._expect(status, answer, what)
 
-    def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+    def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        bytes_max: int = 20_000,
+    ) -> str:
         """Return the last log lines of a container, or why there are none."""
-        query = {"container": container, "tailLines": str(lines), "limitBytes": "20000"}
+        query = {"container": container, "tailLines": str(lines), "limitBytes": str(bytes_max)}
         if previous:
             query["previous"] = "true"
         path = _path("Pod", namespace, pod) + "/log?" + urlencode(query)

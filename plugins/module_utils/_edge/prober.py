@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import inspect
 import json
 import uuid
@@ -14,19 +15,30 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import find_waiting_problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
+    REQUEST_CHARACTERS_MAX,
+    asking_job_seconds_max,
     find_engine,
     job_seconds_max,
+    join_sources,
     render_probe_job,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_client import KubeClient
+from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import ask as asking
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import probe as script
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 
-__all__ = ["ClusterProber", "ControllerProber"]
+__all__ = ["ClusterProber", "ControllerProber", "KeyProber"]
 
 _POLL_SECONDS = 0.3
 _UNSCHEDULED_SECONDS_MAX = 30.0
+_LOG_LINES = 50
+_LOG_BYTES = 20_000
+# Of an answer's line, which holds a text of 8,000 characters at most; kept logs end at 10 MiB by default.
+_ANSWER_BYTES = 50_000
+_ANSWERS_BYTES_MAX = 10 * 1024 * 1024
+# The container runtime writes a longer line in several, which count each.
+_LINE_BYTES = 16 * 1024
 
 
 class ControllerProber:
@@ -38,6 +50,10 @@ class ControllerProber:
     def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the observation of ``_engine/probe.py``."""
         return script.probe(dict(request), self._api_key(deployment))
+
+    def ask(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers of ``_engine/ask.py``."""
+        return asking.ask(dict(request), self._api_key(deployment))
 
     def _api_key(self, deployment: Mapping[str, Any]) -> str:
         for variable in find_engine(deployment).get("env") or ():
@@ -55,6 +71,17 @@ class ControllerProber:
         return ""
 
 
+class KeyProber:
+    """Asks from the machine that the module runs on, without a cluster."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+
+    def ask(self, _deployment: Mapping[str, Any], request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers of ``_engine/ask.py``."""
+        return asking.ask(dict(request), self._api_key)
+
+
 class ClusterProber:
     """Asks from a Job beside the model server, which is removed afterwards."""
 
@@ -63,13 +90,53 @@ class ClusterProber:
 
     def probe(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
         """Return the observation of ``_engine/probe.py``; ClusterError where the Job does not come to its end."""
+        source, seconds_max = inspect.getsource(script), job_seconds_max(request)
+        pod, log = self._run(deployment, request, source, seconds_max, _LOG_LINES, _LOG_BYTES)
+        seen = _marked(log)
+        if len(seen) == 1 and isinstance(seen[0], dict):
+            return seen[0]
+        raise self._nothing_seen(deployment, pod, log)
+
+    def ask(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the answers of ``_engine/ask.py``; ClusterError where the Job does not come to its end."""
+        wanted = len(request["questions"]) * len(request["targets"])
+        if (characters := len(json.dumps(request))) > REQUEST_CHARACTERS_MAX:
+            raise InputError(
+                [
+                    Problem(
+                        "prompts",
+                        "are too large for a Job in the cluster",
+                        f"{characters} characters of JSON",
+                        f"{REQUEST_CHARACTERS_MAX} at most",
+                        "Set run_from to controller, or ask them in parts.",
+                    )
+                ]
+            )
+        source = join_sources(*((each.__name__, inspect.getsource(each)) for each in (script, asking)))
+        size = min(wanted * _ANSWER_BYTES, _ANSWERS_BYTES_MAX)
+        lines = _LOG_LINES + wanted + size // _LINE_BYTES
+        pod, log = self._run(deployment, request, source, asking_job_seconds_max(request), lines, size)
+        seen = _marked(log)
+        if len(seen) == wanted and all(isinstance(each, dict) for each in seen):
+            return seen
+        raise self._nothing_seen(deployment, pod, log)
+
+    def _run(
+        self,
+        deployment: Mapping[str, Any],
+        request: Mapping[str, Any],
+        source: str,
+        seconds_max: int,
+        lines: int,
+        bytes_max: int,
+    ) -> tuple[str, str]:
+        """Run a script in a Job; return the name of its pod and its log."""
         name = f"{deployment['metadata']['name']}-probe-{uuid.uuid4().hex[:6]}"
-        job = render_probe_job(deployment, name, request, inspect.getsource(script), self._python)
-        made = self._api.create(job)
+        made = self._api.create(render_probe_job(deployment, name, request, source, self._python, seconds_max))
         namespace = made["metadata"]["namespace"]
         try:
-            pod = self._wait(namespace, name, job_seconds_max(request))
-            return self._read(namespace, pod)
+            pod = self._wait(namespace, name, seconds_max)["metadata"]["name"]
+            return pod, self._api.logs(namespace, pod, "probe", lines=lines, bytes_max=bytes_max)
         finally:
             self._api.delete("Job", namespace, name, made["metadata"]["uid"])
 
@@ -104,14 +171,18 @@ class ClusterProber:
                     "nothing was asked"
                 )
 
-    def _read(self, namespace: str, pod: Mapping[str, Any]) -> dict[str, Any]:
-        log = self._api.logs(namespace, pod["metadata"]["name"], "probe", lines=50)
-        for line in log.splitlines():
-            if line.startswith(script.MARK):
-                observation = json.loads(line[len(script.MARK) :])
-                if isinstance(observation, dict):
-                    return observation
-        raise ClusterError(
-            f"Pod {namespace}/{pod['metadata']['name']} on {self._api.cluster} ended without an observation; "
+    def _nothing_seen(self, deployment: Mapping[str, Any], pod: str, log: str) -> ClusterError:
+        return ClusterError(
+            f"Pod {deployment['metadata']['namespace']}/{pod} on {self._api.cluster} ended without an observation; "
             f"its last words: {log.strip()[-500:]}. Is `{self._python}` in the engine's image (option python)?"
         )
+
+
+def _marked(log: str) -> list[Any]:
+    """Return what a script has observed: the JSON of its marked lines; a line that was cut is none."""
+    found = []
+    for line in log.splitlines():
+        if line.startswith(script.MARK):
+            with contextlib.suppress(ValueError):  # the one who counts them notices
+                found.append(json.loads(line[len(script.MARK) :]))
+    return found

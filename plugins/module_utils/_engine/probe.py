@@ -4,8 +4,9 @@
 """Asks a model server what a user would ask, and writes down what came back; judging is done elsewhere.
 
 Standard library only, Python 3.9 or newer: the same file runs on the controller and, as ``python3 -c``, in a Job in the
-model server's own image. There the request comes as JSON in ``LLMOPS_PROBE`` and the API key in ``VLLM_API_KEY``; the
-observation is printed as one line behind ``MARK``. The server is not trusted: answers are bounded, redirects refused.
+model server's own image. There the request comes as JSON in ``LLMOPS_PROBE`` (long ones go on in ``LLMOPS_PROBE_1`` and
+so on) and the API key in ``VLLM_API_KEY``; the observation is printed as one line behind ``MARK``. The server is not
+trusted: answers are bounded, redirects refused.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _read(answer: http.client.HTTPResponse, end: float, timeout_seconds: float) 
     return content
 
 
-def _patient_request(
+def request_patiently(
     target: dict[str, Any], method: str, path: str, body: Any, api_key: str, timeout_seconds: float
 ) -> tuple[int, bytes]:
     """Send a request, again while no connection comes about and for CONNECT_SECONDS_MAX at most."""
@@ -127,7 +128,7 @@ def _ask(target: dict[str, Any], request: dict[str, Any], api_key: str, chat: bo
     path = "/v1/chat/completions" if chat else "/v1/completions"
     body = _body(request["model"], chat, int(request["max_tokens"]))
     begin = time.monotonic()
-    status, content = _patient_request(target, "POST", path, body, api_key, float(request["timeout_seconds"]))
+    status, content = request_patiently(target, "POST", path, body, api_key, float(request["timeout_seconds"]))
     seconds = round(time.monotonic() - begin, 3)
     if status != 200:
         return {"status": status, "seconds": seconds, "error": content[:300].decode("utf-8", "replace")}
@@ -159,7 +160,7 @@ def probe_target(target: dict[str, Any], request: dict[str, Any], api_key: str) 
     timeout = float(request["timeout_seconds"])
     seen: dict[str, Any] = {"name": target["name"], "answers": []}
     try:
-        status, content = _patient_request(target, "GET", "/v1/models", None, api_key, timeout)
+        status, content = request_patiently(target, "GET", "/v1/models", None, api_key, timeout)
         if status != 200:
             seen["error"] = f"GET /v1/models: HTTP {status}"
             return seen
@@ -189,6 +190,14 @@ def probe(request: dict[str, Any], api_key: str) -> dict[str, Any]:
     return {"targets": [probe_target(target, request, api_key) for target in request["targets"]]}
 
 
+def read_environment() -> tuple[dict[str, Any], str]:
+    """Return the request and the API key of a Job."""
+    parts = [os.environ["LLMOPS_PROBE"]]
+    while f"LLMOPS_PROBE_{len(parts)}" in os.environ:
+        parts.append(os.environ[f"LLMOPS_PROBE_{len(parts)}"])
+    return json.loads("".join(parts)), os.environ.get("VLLM_API_KEY", "")
+
+
 if __name__ == "__main__":
-    seen = probe(json.loads(os.environ["LLMOPS_PROBE"]), os.environ.get("VLLM_API_KEY", ""))
+    seen = probe(*read_environment())
     sys.stdout.write(MARK + json.dumps(seen) + "\n")

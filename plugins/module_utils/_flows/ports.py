@@ -69,8 +69,17 @@ class ClusterApi(Protocol):
     def delete(self, kind: str, namespace: str | None, name: str, uid: str, *, dry_run: bool = False) -> None:
         """Delete exactly one object."""
 
-    def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
-        """Return the last lines of a container's log."""
+    def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        bytes_max: int = 20_000,
+    ) -> str:
+        """Return the last lines of a container's log, and of them the first bytes."""
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
         """Whether our identity may do something."""

@@ -3,12 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import render_objects
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import render_probe_job, uses_tls
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
+    asking_job_seconds_max,
+    job_seconds_max,
+    join_sources,
+    render_probe_job,
+    uses_tls,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Verdict
 
@@ -85,7 +93,9 @@ def test_an_empty_observation_never_passes() -> None:
 
 def job(change: dict[str, Any]) -> dict[str, Any]:
     deployment = render_objects(server(change), DRAIN_TEXT)[-1]
-    return render_probe_job(deployment, "chat-blue-probe-1", QUESTIONS, "print()", "python3")
+    return render_probe_job(
+        deployment, "chat-blue-probe-1", QUESTIONS, "print()", "python3", job_seconds_max(QUESTIONS)
+    )
 
 
 def test_the_job_takes_image_identity_and_security_of_the_server_and_no_gpu() -> None:
@@ -104,6 +114,40 @@ def test_the_job_takes_image_identity_and_security_of_the_server_and_no_gpu() ->
 
 def test_the_job_has_time_for_every_question_to_every_address() -> None:
     assert job({})["spec"]["activeDeadlineSeconds"] == 120 + 2 * (4 * 60 + 30 * 2)
+
+
+def test_a_long_request_is_given_in_parts_that_linux_takes_and_the_kubelet_leaves_alone() -> None:
+    request = {**QUESTIONS, "questions": ["costs $$5, $(POD_NAME) é" * 4000]}
+    deployment = render_objects(server(), DRAIN_TEXT)[-1]
+    (container,) = render_probe_job(deployment, "probe", request, "print('$$')", "python3", 60)["spec"]["template"][
+        "spec"
+    ]["containers"]
+    parts = [each for each in container["env"] if each["name"].startswith("LLMOPS_PROBE")]
+    assert [each["name"] for each in parts] == ["LLMOPS_PROBE", "LLMOPS_PROBE_1"]
+    # What the kubelet makes of a value: `$$` becomes `$`; there is no other `$` left that it could expand.
+    expanded = [each["value"].replace("$$", "$") for each in parts]
+    assert all(each["value"].count("$") == 2 * text.count("$") for each, text in zip(parts, expanded))
+    assert all(len(text) <= 100_000 for text in expanded)
+    assert json.loads("".join(expanded)) == request
+    assert container["command"][2] == "print('$$$$')"
+
+
+def test_the_job_that_asks_many_questions_has_time_for_the_last_one() -> None:
+    assert asking_job_seconds_max({"seconds_max": 600, "timeout_seconds": 60.5}) == 120 + 661
+
+
+def test_sources_are_joined_to_one_script_in_which_the_last_imports_the_others() -> None:
+    script = join_sources(("a.b", "x = 'it''s'"), ("main", "from __future__ import annotations\nfrom a.b import x\nx"))
+    loaded: dict[str, Any] = {}
+    names = set(sys.modules)
+    main = sys.modules["__main__"]
+    try:
+        exec(script, loaded)
+        assert sys.modules["__main__"].x == "its"
+    finally:
+        sys.modules["__main__"] = main
+        for name in set(sys.modules) - names:
+            del sys.modules[name]
 
 
 def test_the_job_is_never_reached_by_the_services() -> None:

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prober import ClusterProber, ControllerProber
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prober import (
+    ClusterProber,
+    ControllerProber,
+    KeyProber,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import probe as script
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
 
 from tests.support.processes import run_standin
@@ -172,6 +176,72 @@ def test_a_job_that_may_not_be_made_leaves_nothing_behind(yard):
     with pytest.raises(ClusterError, match="create Job is forbidden"):
         yard.ask()
     assert yard.cluster.writes == []
+
+
+# Many questions
+
+ASKED = {
+    "targets": [{"name": "service chat-blue"}, {"name": "service chat-green"}],
+    "endpoint": "chat",
+    "questions": [{"messages": [{"role": "user", "content": "costs $5"}], "max_tokens": 8}],
+    "concurrency": 4,
+    "timeout_seconds": 5.0,
+    "seconds_max": 30.0,
+}
+ANSWERS = [{"status": 200, "text": "x" * 8000}, {"error": "gone"}]
+
+
+def marked(*answers: Any) -> str:
+    return "a warning\n" + "".join(f"{script.MARK}{json.dumps(each)}\n" for each in answers)
+
+
+def ask_many(yard: Yard, log: str) -> list[dict[str, Any]]:
+    yard.clock.at(1, lambda: yard.show_pod(log, phase="Succeeded"))
+    return ClusterProber(yard.cluster, yard.clock, "python3").ask(yard.deployment, ASKED)
+
+
+def test_answers_are_read_from_the_log_of_the_jobs_pod_however_long_and_the_job_removed(yard):
+    assert ask_many(yard, marked(*ANSWERS)) == ANSWERS
+    created, deleted = yard.cluster.writes
+    assert deleted == created.replace("create", "delete")
+
+
+def test_the_job_that_asks_carries_both_scripts_and_ends_in_time(yard):
+    jobs = []
+    yard.clock.at(0, lambda: jobs.append(yard.job()))
+    ask_many(yard, marked(*ANSWERS))
+    assert jobs[0]["spec"]["activeDeadlineSeconds"] == 155
+    (container,) = jobs[0]["spec"]["template"]["spec"]["containers"]
+    assert "def request_patiently" in container["command"][2]
+    assert "def ask_once" in container["command"][2]
+
+
+@pytest.mark.parametrize(
+    "log", [marked(ANSWERS[0]), marked(*ANSWERS, ANSWERS[0]), marked("a", "b"), marked(*ANSWERS)[:-10], "Killed"]
+)
+def test_answers_that_are_not_all_there_are_none(yard, log):
+    with pytest.raises(ClusterError, match="ended without an observation; its last words: "):
+        ask_many(yard, log)
+    assert len(yard.cluster.writes) == 2
+
+
+def test_questions_that_no_job_can_carry_are_refused_before_one_is_made(yard):
+    request = {**ASKED, "questions": [{"messages": [{"role": "user", "content": "x" * 800_000}], "max_tokens": 8}]}
+    with pytest.raises(InputError, match=r"prompts: are too large for a Job.*run_from to controller"):
+        ClusterProber(yard.cluster, yard.clock, "python3").ask(yard.deployment, request)
+    assert yard.cluster.writes == []
+
+
+def test_many_questions_are_asked_from_here_with_the_key_of_the_secret_or_one_of_the_users_own(tmp_path):
+    yard = Yard(KEY)
+    with run_standin(tmp_path, "--api-key", "open sesame", ttft_seconds=0.005, itl_seconds=0.001) as engine:
+        target = {"name": "service chat-blue", "url": f"http://127.0.0.1:{engine.port}", "model": "tiny"}
+        request = {**ASKED, "targets": [target]}
+        (by_secret,) = ControllerProber(yard.cluster).ask(yard.deployment, request)
+        (by_hand,) = KeyProber("open sesame").ask({}, request)
+        (turned_away,) = KeyProber("").ask({}, request)
+    assert (by_secret["status"], by_hand["status"], turned_away["status"]) == (200, 200, 401)
+    assert by_secret["digest"] == by_hand["digest"]
 
 
 # From here

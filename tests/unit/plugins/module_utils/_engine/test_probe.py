@@ -66,7 +66,7 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
             answer(self)
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+            self.body = self.rfile.read(int(self.headers["content-length"]))
             answer(self)
 
         def log_message(self, *_arguments: Any) -> None:

@@ -176,9 +176,19 @@ class MemoryCluster:
             self._write(f"delete {kind} {name}")
             del self.objects[self._key(kind, namespace, name)]
 
-    def logs(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool = False) -> str:
+    def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        bytes_max: int = 20_000,
+    ) -> str:
         self._check("get", "Pod")
-        return self.pod_logs.get(f"{pod} previous" if previous else pod, "")
+        log = self.pod_logs.get(f"{pod} previous" if previous else pod, "")
+        return "\n".join(log.split("\n")[-lines - 1 :])[:bytes_max]
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str = "") -> bool:
         return (verb, kind) not in self.denied

@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Expressions and files of the user: what they mean, and that none of them stops the gate."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import SearchTimeError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import prompt_file, quality_tools
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prompt_file import read_prompts
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.quality_tools import compile_jmespath, search
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, LlmopsError
+
+
+def test_an_expression_is_found_or_not() -> None:
+    assert search("b+", "abbc", False)
+    assert not search("B", "abc", False)
+    assert search("B", "abc", True)
+
+
+def test_a_search_that_would_take_for_ever_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_tools, "SEARCH_SECONDS_MAX", 0.1)
+    before, begin = signal.getsignal(signal.SIGALRM), time.monotonic()
+    with pytest.raises(SearchTimeError, match=r"regex: '\(a\+\)\+\$' was searched for more than 0.1 s"):
+        search("(a+)+$", "a" * 60 + "!", False)
+    assert time.monotonic() - begin < 2
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_jmespath_expression_is_evaluated_or_is_none() -> None:
+    assert compile_jmespath("a.b")({"a": {"b": 3}}) == 3
+    with pytest.raises(ValueError, match="Invalid jmespath expression"):
+        compile_jmespath("a[")
+    with pytest.raises(ValueError, match="Unknown function"):
+        compile_jmespath("no_such(a)")({})
+
+
+def test_a_missing_jmespath_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality_tools, "HAS_JMESPATH", False)
+    with pytest.raises(LlmopsError, match=r"jmespath is missing where this module runs\. Install"):
+        compile_jmespath("a")
+
+
+# Files
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+def complaint(path: str) -> str:
+    with pytest.raises(InputError) as raised:
+        read_prompts(path)
+    return raised.value.message
+
+
+YAML = """---
+# What the model must know.
+- prompt: Who?
+  exact: I
+
+- &second
+  prompt: Wer?
+- *second
+"""
+
+
+def test_a_yaml_list_is_read_with_the_line_of_each_item(tmp_path: Path) -> None:
+    expected: list[tuple[str, Any]] = [
+        ("golden.yml:3", {"prompt": "Who?", "exact": "I"}),
+        ("golden.yml:6", {"prompt": "Wer?"}),
+    ]
+    first, second, _same = read_prompts(write(tmp_path, "golden.yml", YAML))
+    assert [first, second] == expected
+
+
+def test_lines_of_json_are_read_with_their_numbers_and_empty_ones_left_out(tmp_path: Path) -> None:
+    text = '\ufeff{"prompt": "Wer\u2028?"}\n\n{"prompt": "Who?"}\r\n'
+    assert read_prompts(write(tmp_path, "golden.jsonl", text)) == [
+        ("golden.jsonl:1", {"prompt": "Wer\u2028?"}),
+        ("golden.jsonl:3", {"prompt": "Who?"}),
+    ]
+
+
+def test_every_line_that_is_no_json_is_told(tmp_path: Path) -> None:
+    message = complaint(write(tmp_path, "golden.jsonl", '{"a": 1\n{}\n' + "[" * 100_000))
+    assert "golden.jsonl:1: is not JSON: Expecting" in message
+    assert "golden.jsonl:3: is not JSON: " in message
+    assert "golden.jsonl:2" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("- a: 1\n- b: [\n", "golden.yml:3: is not YAML: "),
+        ("- !!python/object:os.system x\n", "golden.yml:1: is not YAML: could not determine a constructor"),
+        ("- a: 2026-99-99\n", "golden.yml: is not YAML: month must be in 1..12"),
+        ("a: 1\n", "golden.yml: is no YAML list of prompts"),
+        ("", "golden.yml: is no YAML list of prompts"),
+    ],
+)
+def test_a_file_that_is_no_yaml_list_is_told_with_the_line(tmp_path: Path, text: str, words: str) -> None:
+    assert words in complaint(write(tmp_path, "golden.yml", text))
+
+
+def test_without_yaml_a_list_is_refused_and_lines_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_file, "HAS_YAML", False)
+    assert "PyYAML, which reads it, is missing (got golden.yml)" in complaint(write(tmp_path, "golden.yml", YAML))
+    assert read_prompts(write(tmp_path, "golden.jsonl", "{}")) == [("golden.jsonl:1", {})]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert "prompts_file: cannot be read: [Errno 2]" in complaint(str(tmp_path / "absent.yml"))
+    (tmp_path / "latin.yml").write_bytes(b"- \xe4\n")
+    assert "prompts_file: cannot be read: 'utf-8' codec" in complaint(str(tmp_path / "latin.yml"))
+    huge = tmp_path / "huge.yml"
+    with huge.open("wb") as file:
+        file.truncate(17 * 1024 * 1024)
+    assert "prompts_file: is too large" in complaint(str(huge))
