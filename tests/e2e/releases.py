@@ -6,15 +6,17 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.cluster import Cluster
 from tests.support.processes import ENGINE
 
-__all__ = ["Places", "find_places", "merged", "standin", "standin_configmap", "vllm"]
+__all__ = ["Places", "find_places", "merged", "put_green_slot", "standin", "standin_configmap", "vllm"]
 
 IMAGE = "llmops.local/python:3.11"
 VLLM_VERSION = "0.32.0"
@@ -108,6 +110,19 @@ def standin(name: str, namespace: str, settings: Mapping[str, Any] | None = None
         **TIMES,
     }
     return merged(release, change)
+
+
+def put_green_slot(cluster: Cluster, namespace: str, name: str, **env: str) -> None:
+    """Make the Deployment of a release's other slot out of the first one, with further variables of the engine."""
+    blue = cluster.get("Deployment", namespace, f"{name}-blue")
+    assert blue is not None
+    parts = {"spec": blue["spec"], "labels": blue["metadata"]["labels"]}
+    green = json.loads(json.dumps(parts).replace("blue", "green"))
+    (engine,) = [each for each in green["spec"]["template"]["spec"]["containers"] if each["name"] == "engine"]
+    engine["env"] += [{"name": key, "value": value} for key, value in env.items()]
+    notes = {key: text for key, text in blue["metadata"]["annotations"].items() if key.startswith("llmops.dev/")}
+    meta = {"name": f"{name}-green", "namespace": namespace, "labels": green["labels"], "annotations": notes}
+    cluster.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": green["spec"]})
 
 
 def vllm(name: str, namespace: str, models: Path, **change: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import MakeNamespace
-from tests.e2e.releases import Places, standin, standin_configmap, vllm
+from tests.e2e.releases import Places, put_green_slot, standin, standin_configmap, vllm
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import run_module
 from tests.support.processes import run_standin
@@ -48,23 +48,10 @@ def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> Ya
     servers = [real, standin("chat", namespace), standin("dead", namespace, {"error_share": 1}), locked]
     result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": servers})
     assert not result.get("failed"), result["msg"]
-    put_green_slot(cluster, namespace)
+    put_green_slot(cluster, namespace, "chat", STANDIN_ANSWER_SALT="another model")
     for name, slots in (("dead", 1), ("locked", 1), ("chat", 2), ("real", 1)):
         cluster.wait_ready(namespace, name, slots, TIMEOUT_SECONDS)
     return Yard(namespace, places)
-
-
-def put_green_slot(cluster: Cluster, namespace: str) -> None:
-    """Make the Deployment of the release's other slot out of the first one, with a model that answers other words."""
-    blue = cluster.get("Deployment", namespace, "chat-blue")
-    assert blue is not None
-    parts = {"spec": blue["spec"], "labels": blue["metadata"]["labels"]}
-    green = json.loads(json.dumps(parts).replace("blue", "green"))
-    (engine,) = [each for each in green["spec"]["template"]["spec"]["containers"] if each["name"] == "engine"]
-    engine["env"].append({"name": "STANDIN_ANSWER_SALT", "value": "another model"})
-    notes = {key: text for key, text in blue["metadata"]["annotations"].items() if key.startswith("llmops.dev/")}
-    meta = {"name": "chat-green", "namespace": namespace, "labels": green["labels"], "annotations": notes}
-    cluster.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": green["spec"]})
 
 
 def golden(yard: Yard, name: str, folder: Path, count: int) -> Path:

@@ -46,7 +46,7 @@ def _connection(target: dict[str, Any], timeout_seconds: float) -> http.client.H
     host, port = parts.hostname or "", parts.port
     if parts.scheme != "https":
         return http.client.HTTPConnection(host, port, timeout=timeout_seconds)
-    context = ssl.create_default_context()
+    context = ssl.create_default_context(cafile=target.get("ca_file"))
     if not target.get("verify"):
         # Services and pods are asked by their addresses, which no certificate names; the API server has told them.
         context.check_hostname = False
@@ -64,6 +64,8 @@ def _request(
         headers["Content-Type"] = "application/json"
     if api_key:
         headers["Authorization"] = "Bearer " + api_key
+    elif target.get("authorization"):
+        headers["Authorization"] = target["authorization"]
     connection = _connection(target, timeout_seconds)
     try:
         end = time.monotonic() + timeout_seconds

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.addresses import find_address_problem
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality import Prompt
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import Search
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_limits import (
@@ -29,15 +28,15 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_
     evaluate_comparison,
     judge_prompts,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
-    Snapshot,
-    evaluate_rollout,
-    find_revision,
-)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict, worst
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots import find_service, find_stable_slot
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots import (
+    SlotView,
+    choose_slots,
+    find_service,
+    look_at_slot,
+)
 
 __all__ = ["Asker", "QualityRequest", "judge_quality"]
 
@@ -76,14 +75,10 @@ class QualityRequest:
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two that are asked, and what was seen of it; ``slot`` None is an address alone."""
+    """One of the two that are asked; ``view`` None is an address alone. ``why_not`` keeps it from being asked."""
 
-    slot: str | None
     target: Mapping[str, Any]
-    deployment: Mapping[str, Any] = field(default_factory=dict)
-    revision: str | None = None
-    pods: tuple[str, ...] = ()
-    uids: frozenset[str] = frozenset()
+    view: SlotView | None = None
     why_not: str | None = None
 
 
@@ -128,7 +123,7 @@ class _Gate:
             reason = "nothing was asked: check mode sends no load"
             return self._end(Verdict(Result.INCONCLUSIVE, (reason,)), sides)
         try:
-            answers = self.asker.ask(sides[0].deployment, self._questions(sides))
+            answers = self.asker.ask(sides[0].view.deployment if sides[0].view else {}, self._questions(sides))
         except ClusterError as error:
             return self._end(Verdict(Result.INCONCLUSIVE, (error.message,)), sides)
         return self._judge(sides, [[self._shown(each) for each in answers[i :: len(sides)]] for i in range(len(sides))])
@@ -137,65 +132,46 @@ class _Gate:
 
     def _sides(self) -> list[_Side]:
         """Return who is judged, and who it is compared with."""
-        request = self.request
-        with_baseline = request.comparison is not None
+        request, compared = self.request, self.request.comparison is not None
         if self.api is None or request.name is None:
-            urls = [request.url, *([request.baseline_url] if with_baseline else [])]
+            urls = [request.url, *([request.baseline_url] if compared else [])]
             return [self._address(url, request.served_name) for url in urls]
-        stable = find_stable_slot(self.api, request.namespace, request.name)
-        against_stable = with_baseline and request.baseline_url is None
-        other = next(slot for slot in labels.SLOTS if slot != stable)
-        slot = request.slot or (other if against_stable else stable)
-        if against_stable and slot == stable:
-            text = "is the stable one, with which it would be compared"
-            raise InputError([Problem("slot", text, slot, hint=f"Leave it out, or name {other}.")])
-        side = self._look(self.api, slot, request.url, request.revision)
-        if not with_baseline:
-            return [side]
-        if against_stable:
-            return [side, self._look(self.api, stable, None, None)]
-        return [side, self._address(request.baseline_url, side.target.get("model"))]
+        against_stable = compared and request.baseline_url is None
+        slots = choose_slots(self.api, request.namespace, request.name, request.slot, compared=against_stable)
+        sides = [self._slot(self.api, slots[0], request.url, request.revision)]
+        sides += [self._slot(self.api, slot, None, None) for slot in slots[1:]]
+        if request.baseline_url is not None and compared:
+            sides.append(self._address(request.baseline_url, sides[0].target.get("model")))
+        return sides
 
     def _address(self, url: str | None, model: str | None) -> _Side:
-        return _Side(None, {"name": f"url {url}", "url": url, "verify": True, "model": model})
+        return _Side({"name": f"url {url}", "url": url, "verify": True, "model": model})
 
-    def _look(self, api: ClusterApi, slot: str, url: str | None, revision: str | None) -> _Side:
-        """Return a slot as it is now; what is not rolled out has a reason not to be asked."""
-        request, namespace = self.request, self.request.namespace
-        name = f"{request.name}-{slot}"
-        selector = ",".join(f"{k}={v}" for k, v in labels.slot_selector(str(request.name), slot).items())
-        deployments = api.list_objects("Deployment", namespace, selector)
-        snapshot = Snapshot(deployments[0] if deployments else None, pods=api.list_objects("Pod", namespace, selector))
-        # Only whether it is rolled out counts here; why it is not is for the health gate to find out.
-        state = evaluate_rollout(snapshot, revision, Wait(self.clock.now(), unschedulable_seconds=0.0))
-        place = f"slot {slot} of {namespace}/{request.name} on {api.cluster}"
-        if snapshot.deployment is None or state.state != "ready":
-            why = f"{place} is not rolled out: {state.summary}. Run health_gate first; nothing was asked"
-            return _Side(slot, {"name": f"service {name}"}, why_not=why)
-        notes = snapshot.deployment["metadata"].get("annotations") or {}
+    def _slot(self, api: ClusterApi, slot: str, url: str | None, revision: str | None) -> _Side:
+        """Return a slot as a place to ask, or with the reason not to ask it."""
+        request, name = self.request, f"{self.request.name}-{slot}"
+        view = look_at_slot(api, request.namespace, str(request.name), slot, revision, self.clock.now())
+        if view.why_not is not None:
+            return _Side({"name": f"service {name}"}, view, f"{view.why_not}; nothing was asked")
+        notes = view.deployment["metadata"].get("annotations") or {}
         model = request.served_name or notes.get(labels.SERVED_NAME, request.name)
-        target, problem = find_service(api, snapshot.deployment, namespace, name, slot)
         if url is not None:
-            target, problem = dict(self._address(url, model).target), None
-        return _Side(
-            slot,
-            {"name": f"service {name}", **target, "model": model},
-            snapshot.deployment,
-            find_revision(snapshot),
-            state.pods,
-            frozenset(pod["metadata"]["uid"] for pod in snapshot.pods if pod["metadata"]["name"] in state.pods),
-            f"{problem}; nothing was asked" if problem else None,
-        )
+            return _Side(self._address(url, model).target, view)
+        target, problem = find_service(api, view.deployment, request.namespace, name, slot)
+        why_not = f"{problem}; nothing was asked" if problem else None
+        return _Side({"name": f"service {name}", **target, "model": model}, view, why_not)
 
     def _find_changes(self, sides: Sequence[_Side]) -> list[str]:
         """Return which slots are not what they were when they were asked."""
         found = []
-        for side in sides:
-            if side.slot is not None and self.api is not None:
-                now = self._look(self.api, side.slot, self.request.url, None)
-                if now.why_not is not None or (now.revision, now.uids) != (side.revision, side.uids):
-                    what = f"revision {side.revision} in pods {', '.join(side.pods)}"
-                    found.append(f"slot {side.slot} was {what} and has changed while it was asked")
+        for view in (side.view for side in sides):
+            if view is not None and self.api is not None:
+                now = look_at_slot(
+                    self.api, self.request.namespace, str(self.request.name), view.slot, None, self.clock.now()
+                )
+                if not now.is_as(view):
+                    what = f"revision {view.revision} in pods {', '.join(view.pods)}"
+                    found.append(f"slot {view.slot} was {what} and has changed while it was asked")
         return found
 
     def _questions(self, sides: Sequence[_Side]) -> dict[str, Any]:
@@ -275,9 +251,9 @@ class _Gate:
                 "targets": [
                     {
                         "name": side.target["name"],
-                        "slot": side.slot,
-                        "revision": side.revision,
-                        "pods": list(side.pods),
+                        "slot": side.view.slot if side.view else None,
+                        "revision": side.view.revision if side.view else None,
+                        "pods": list(side.view.pods) if side.view else [],
                         "model": side.target.get("model"),
                     }
                     for side in sides

@@ -1,23 +1,49 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways to the slots of a release."""
+"""The slots of a release: which is the stable one, what runs there, and the ways to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import (
     find_http_port,
     join_address,
     uses_tls,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
+    Snapshot,
+    evaluate_rollout,
+    find_revision,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
 
-__all__ = ["engine_url", "find_service", "find_stable_slot"]
+__all__ = ["SlotView", "choose_slots", "engine_url", "find_service", "find_stable_slot", "look_at_slot"]
+
+
+@dataclass(frozen=True)
+class SlotView:
+    """A slot at one moment; ``why_not`` tells why it is not rolled out, and nothing else counts then."""
+
+    slot: str
+    deployment: Mapping[str, Any] = field(default_factory=dict)
+    revision: str | None = None
+    pods: tuple[str, ...] = ()
+    uids: frozenset[str] = frozenset()
+    why_not: str | None = None
+
+    def is_as(self, other: SlotView) -> bool:
+        """Whether the same revision runs in the same pods, rolled out both times."""
+        rolled_out = self.why_not is None and other.why_not is None
+        return rolled_out and (self.revision, self.uids) == (other.revision, other.uids)
 
 
 def find_stable_slot(api: ClusterApi, namespace: str, name: str) -> str:
@@ -43,3 +69,32 @@ def find_service(
     if selected != slot:
         return {}, f"Service {namespace}/{name} leads to slot {selected}, not {slot}: deploy again"
     return {"name": f"service {name}", "url": engine_url(deployment, service["spec"]["clusterIP"])}, None
+
+
+def choose_slots(api: ClusterApi, namespace: str, name: str, wanted: str | None, *, compared: bool) -> list[str]:
+    """Return the slot to judge and, where it is ``compared``, the stable one; InputError where both are the same."""
+    stable = find_stable_slot(api, namespace, name)
+    if not compared:
+        return [wanted or stable]
+    other = next(slot for slot in labels.SLOTS if slot != stable)
+    if wanted == stable:
+        text = "is the stable one, with which it would be compared"
+        raise InputError([Problem("slot", text, wanted, hint=f"Leave it out, or name {other}.")])
+    return [wanted or other, stable]
+
+
+def look_at_slot(
+    api: ClusterApi, namespace: str, name: str, slot: str, revision: str | None, now: datetime
+) -> SlotView:
+    """Return what runs in a slot, where it is rolled out; ``revision`` None takes the one that is wanted."""
+    selector = ",".join(f"{k}={v}" for k, v in labels.slot_selector(name, slot).items())
+    deployments = api.list_objects("Deployment", namespace, selector)
+    pods = api.list_objects("Pod", namespace, selector)
+    snapshot = Snapshot(deployments[0] if deployments else None, pods=pods)
+    # Only whether it is rolled out counts here; why it is not is for the health gate to find out.
+    state = evaluate_rollout(snapshot, revision, Wait(now, unschedulable_seconds=0.0))
+    if snapshot.deployment is None or state.state != "ready":
+        place = f"slot {slot} of {namespace}/{name} on {api.cluster}"
+        return SlotView(slot, why_not=f"{place} is not rolled out: {state.summary}. Run health_gate first")
+    uids = frozenset(pod["metadata"]["uid"] for pod in pods if pod["metadata"]["name"] in state.pods)
+    return SlotView(slot, snapshot.deployment, find_revision(snapshot), state.pods, uids)

@@ -123,6 +123,7 @@ def test_a_violation_names_place_and_rule_and_no_content_of_the_answer(change: A
         ({"const": 1}, 2, "$: is not 1"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, 1, "$: fits none of anyOf"),
         ({"oneOf": [True, {"type": "number"}]}, 1, "$: fits 2 of oneOf, exactly one is wanted"),
+        ({"allOf": [{"type": "number"}, {"minimum": 2}]}, 1, "$: is below 2"),
         ({"not": {"type": "number"}}, 1, "$: fits what `not` forbids"),
         ({"type": ["string", "null"]}, 1, "$: is number, expected string or null"),
         ({"additionalProperties": {"type": "null"}}, {"secret": 1}, "$.*: is number, expected null"),
@@ -139,6 +140,12 @@ def test_other_violations_are_told_the_same_way(schema: Any, value: Any, words: 
 )
 def test_values_are_equal_as_json_has_it(value: Any, same: bool) -> None:
     assert (violation({"const": [1, {"a": 2}]}, value) is None) is same
+
+
+def test_a_sound_schema_has_no_problems_and_null_is_a_type() -> None:
+    assert problems_of(PERSON) == []
+    assert violation({"type": "null"}, None) is None
+    assert violation({"type": "null"}, False) == "$: is boolean, expected null"
 
 
 def test_numbers_count_by_their_digits_and_large_ones_are_whole() -> None:
