@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.model_folders import LocalFolders
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 
-HEADER = {"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
+HEADER: Mapping[str, Any] = {"w": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}
 
 
-def write_safetensors(path: Path, header: Any = HEADER, data: bytes = b"\0\0\0\0") -> None:
-    text = json.dumps(header).encode()
+def write_safetensors(path: Path, header: Any = None, data: bytes = b"\0\0\0\0") -> None:
+    text = json.dumps(HEADER if header is None else header).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
