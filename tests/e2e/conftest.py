@@ -5,7 +5,8 @@
 
 Where things are comes from the environment, each with the local cluster's place as default:
 ``LLMOPS_TEST_KUBECONFIG`` (an administrator's kubeconfig), ``LLMOPS_TEST_AUDIT_LOG`` (a file on this machine),
-``LLMOPS_TEST_ENGINE`` and ``LLMOPS_TEST_MODELS`` (folders of the node with vLLM's environment and the models).
+``LLMOPS_TEST_ENGINE`` and ``LLMOPS_TEST_MODELS`` (folders of the node with vLLM's environment and the models),
+``LLMOPS_TEST_GPUS`` (the file that the device plugin for pretended GPUs reads).
 Everything is made in namespaces of its own that enforce Pod Security ``restricted`` and go at the end, also when a test
 fails or is interrupted; what a killed session left is removed by the next one.
 """
@@ -20,6 +21,7 @@ import pytest
 from tests.e2e.namespaces import make_namespaces
 from tests.e2e.releases import Places, find_places
 from tests.support.cluster import AuditLog, Cluster
+from tests.support.gpus import Gpus, borrow_gpus
 from tests.support.playbooks import Project
 
 MakeNamespace = Callable[..., str]
@@ -73,3 +75,11 @@ def _make_project(tmp_path: Path, places: Places) -> MakeProject:
         return Project(tmp_path / folder, places.kubeconfig, model_servers, **variables)
 
     return make
+
+
+@pytest.fixture(name="gpus")
+def _gpus(cluster: Cluster, places: Places) -> Iterator[Gpus]:
+    """Return the pretended GPUs of the node, to set their number and health; after the test they are as before."""
+    assert places.gpus.is_file(), f"no list of GPUs at {places.gpus}: set LLMOPS_TEST_GPUS"
+    with borrow_gpus(cluster, places.gpus) as gpus:
+        yield gpus

@@ -48,7 +48,7 @@ class Namespaces:
 
     def __init__(self, cluster: Cluster, places: Places) -> None:
         self._cluster, self._places = cluster, places
-        self._node: str = cluster.items("Node")[0]["metadata"]["name"]
+        self._node = cluster.node
         self._made: list[str] = []
 
     def make(self, word: str) -> str:

@@ -28,12 +28,13 @@ TIMES = {
 
 @dataclass(frozen=True)
 class Places:
-    """Where the cluster's kubeconfig and audit log are, and the node's folders with vLLM and the models."""
+    """Where the cluster's kubeconfig and audit log are, the node's folders with vLLM and the models, its GPU list."""
 
     kubeconfig: Path
     audit_log: Path
     engine: Path
     models: Path
+    gpus: Path
 
     def volumes(self, namespace: str, node: str) -> Iterator[dict[str, Any]]:
         """Yield a PersistentVolume and its claim for each folder: one volume serves one claim of one namespace."""
@@ -72,7 +73,8 @@ def find_places() -> Places:
     links = kubeconfig.parents[1] / "engine"
     engine = os.environ.get("LLMOPS_TEST_ENGINE", str(links / "runtime"))
     models = os.environ.get("LLMOPS_TEST_MODELS", str(links / "models"))
-    return Places(kubeconfig, Path(audit), Path(engine), Path(models))
+    gpus = os.environ.get("LLMOPS_TEST_GPUS", str(kubeconfig.parents[1] / "gpus"))
+    return Places(kubeconfig, Path(audit), Path(engine), Path(models), Path(gpus))
 
 
 def standin_configmap(namespace: str) -> dict[str, Any]:

@@ -147,12 +147,15 @@ def test_gpus_affinity_and_spread_of_the_usual_tutorial_are_admitted_and_schedul
     place: str, places: object, cluster: Cluster
 ) -> None:
     """Two GPUs with tensor parallelism, tolerations, required and preferred affinity, all over labels that exist."""
-    node = cluster.items("Node")[0]["metadata"]["name"]
     affinity = {
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
                 "nodeSelectorTerms": [
-                    {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}
+                    {
+                        "matchExpressions": [
+                            {"key": "kubernetes.io/hostname", "operator": "In", "values": [cluster.node]}
+                        ]
+                    }
                 ]
             }
         }

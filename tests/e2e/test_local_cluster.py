@@ -22,6 +22,7 @@ import pytest
 
 from tests.e2e.machine import Traces, find_traces, processes_of
 from tests.support.cluster import Cluster
+from tests.support.gpus import borrow_gpus
 from tests.support.playbooks import PlayResult, Project
 from tests.support.processes import wait_until
 
@@ -101,6 +102,16 @@ def test_both_clusters_answer_for_themselves(second: Second, cluster: Cluster) -
     nodes = [[node["metadata"]["name"] for node in each.items("Node")] for each in (second.api(), cluster)]
     assert nodes[0] == [NAME]
     assert NAME not in nodes[1]
+
+
+def test_pretended_gpus_register_again_with_a_kubelet_that_was_started_again(second: Second) -> None:
+    log = second.folder / "log" / "fakegpu" / "current"
+    before = log.read_text().count("registered")
+    second.supervise("restart", "kubelet")
+    wait_until(lambda: log.read_text().count("registered") > before, 20, "registration")
+    with borrow_gpus(second.api(), second.folder / "gpus") as gpus:
+        gpus.set(3, unhealthy=[1])
+        assert gpus.told() == (3, 2)
 
 
 def test_a_service_without_pods_refuses_the_host_at_once(second: Second) -> None:

@@ -34,6 +34,7 @@ PATHS = {
     "Secret": "/api/v1/namespaces/{ns}/secrets",
     "Service": "/api/v1/namespaces/{ns}/services",
     "ServiceAccount": "/api/v1/namespaces/{ns}/serviceaccounts",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "Namespace": "/api/v1/namespaces",
     "Node": "/api/v1/nodes",
     "PersistentVolume": "/api/v1/persistentvolumes",
@@ -77,6 +78,12 @@ class Cluster:
     def configuration(self) -> Any:
         """The client's settings, with the files of its certificates."""
         return self._api.configuration
+
+    @property
+    def node(self) -> str:
+        """The name of the first node that runs containers; nodes that tests pretend report no runtime."""
+        real = (n for n in self.items("Node") if n["status"].get("nodeInfo", {}).get("containerRuntimeVersion"))
+        return str(next(real)["metadata"]["name"])
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
         """Send one request; return the JSON of the answer, raise ``ClusterRefusal`` for an error."""
@@ -153,6 +160,17 @@ class Cluster:
                 version = "" if kind == "Lease" else meta["resourceVersion"]
                 found[f"{kind}/{meta['name']}"] = version
         return found
+
+    def owner(self, namespace: str) -> dict[str, str]:
+        """Return the reference by which an object without a namespace goes together with this namespace."""
+        found = self.get("Namespace", "", namespace)
+        assert found is not None, f"no namespace {namespace}"
+        return {"apiVersion": "v1", "kind": "Namespace", "name": namespace, "uid": found["metadata"]["uid"]}
+
+    def all_pods(self) -> list[dict[str, Any]]:
+        """Return the pods of all namespaces."""
+        items: list[dict[str, Any]] = self.call("GET", "/api/v1/pods")["items"]
+        return items
 
     def pods(self, namespace: str, instance: str = "") -> list[dict[str, Any]]:
         """Return the pods that are not on their way out, of one release or of all."""
