@@ -9,7 +9,6 @@ import importlib.metadata
 import json
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -28,7 +27,6 @@ __all__ = [
     "Goal",
     "Spread",
     "environment",
-    "find_program",
     "find_versions",
     "module",
     "namespaces",
@@ -100,15 +98,6 @@ def environment(project: Project) -> dict[str, str]:
     """Return the environment of what is timed, where Python keeps what it has compiled, as it does for most people."""
     kept = {"PYTHONPYCACHEPREFIX": str(ROOT / "build" / "pycache")}
     return {**{k: v for k, v in project.environment().items() if k != "PYTHONDONTWRITEBYTECODE"}, **kept}
-
-
-def find_program(name: str, kubeconfig: Path) -> str:
-    """Return the path of a program: linked by ``helm.yml``, beside the local cluster, or on PATH."""
-    folders = (ROOT / "build" / "bin", kubeconfig.parents[1] / "bin")
-    found = next((str(folder / name) for folder in folders if (folder / name).is_file()), None) or shutil.which(name)
-    if found is None:
-        raise SystemExit(f"{name} is neither beside the cluster nor on PATH; benchmarks/run provides it")
-    return found
 
 
 def _output(*words: str) -> str:

@@ -26,7 +26,6 @@ from benchmarks.common import (
     Goal,
     Spread,
     environment,
-    find_program,
     find_versions,
     module,
     namespaces,
@@ -36,6 +35,7 @@ from benchmarks.common import (
 from tests.e2e.releases import Places, find_places, standin
 from tests.support.cluster import Cluster
 from tests.support.playbooks import COLOUR, RECAP, Project
+from tests.support.processes import find_program
 
 RELEASES_MANY = 20
 MODULE, ROLE, HELM_MODULE, K8S = "model_server, a play", "model_server, deploy.yml", "kubernetes.core.helm", "k8s tasks"

@@ -28,10 +28,11 @@ from typing import Any
 
 import yaml
 
-from benchmarks.common import Goal, environment, find_program, find_versions, module, namespaces, print_goals, save
+from benchmarks.common import Goal, environment, find_versions, module, namespaces, print_goals, save
 from tests.e2e.releases import Places, find_places, standin
 from tests.support.cluster import Cluster
 from tests.support.playbooks import COLOUR, Project
+from tests.support.processes import find_program
 
 VERDICT_SECONDS = 3.0
 POLL_SECONDS = 0.05

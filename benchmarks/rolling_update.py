@@ -18,11 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Goal, find_program, find_versions, namespaces, print_goals, save
+from benchmarks.common import Goal, find_versions, namespaces, print_goals, save
 from tests.e2e.releases import VLLM_VERSION, find_places, merged, vllm
 from tests.e2e.rolling import deploy_and_gate, roll
 from tests.e2e.traffic import Load
 from tests.support.cluster import Cluster
+from tests.support.processes import find_program
 
 REPLICAS = 2
 LOAD = Load(clients=8, rate_per_client=2.0, tokens=(20, 60))

@@ -22,6 +22,7 @@ from tests.e2e.namespaces import make_namespaces
 from tests.e2e.releases import Places, find_places
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.gpus import Gpus, borrow_gpus
+from tests.support.kwok import PretendedNodes, run_kwok
 from tests.support.playbooks import Project
 
 MakeNamespace = Callable[..., str]
@@ -83,3 +84,12 @@ def _gpus(cluster: Cluster, places: Places) -> Iterator[Gpus]:
     assert places.gpus.is_file(), f"no list of GPUs at {places.gpus}: set LLMOPS_TEST_GPUS"
     with borrow_gpus(cluster, places.gpus) as gpus:
         yield gpus
+
+
+@pytest.fixture(name="pretended", scope="session")
+def _pretended(
+    cluster: Cluster, make_namespace: MakeNamespace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PretendedNodes]:
+    """Return the maker of pretended nodes, for which kwok runs from the first test that asks to the end."""
+    with run_kwok(cluster, make_namespace("kwok"), tmp_path_factory.mktemp("kwok")) as nodes:
+        yield nodes

@@ -9,7 +9,6 @@ without sight of claims a deployment works, but a missing claim cannot be notice
 
 from __future__ import annotations
 
-import base64
 import copy
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +19,7 @@ import yaml
 
 from tests.e2e.conftest import MakeNamespace
 from tests.e2e.releases import standin, standin_configmap
+from tests.support.accounts import make_account
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import ROOT, run_module
 from tests.support.processes import wait_until
@@ -107,34 +107,21 @@ def _deployers(make_namespace: MakeNamespace, cluster: Cluster) -> Deployers:
     return deployers
 
 
-@pytest.fixture(name="token")
-def _token(deployers: Deployers, cluster: Cluster) -> str:
-    """Return the token of a service account with the shipped Role as it is."""
-    namespace = deployers.namespace
-    meta = {"name": "deployer", "namespace": namespace}
-    cluster.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta})
-    deployers.bind("deployer", ROLE["rules"], {"kind": "ServiceAccount", **meta})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 900}}
-    answer = cluster.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/deployer/token", request)
-    token: str = answer["status"]["token"]
-    return token
+@pytest.fixture(name="kubeconfig")
+def _kubeconfig(deployers: Deployers, cluster: Cluster, tmp_path: Path) -> Path:
+    """Return the kubeconfig of a service account with the shipped Role as it is."""
+    deployers.bind(
+        "deployer",
+        ROLE["rules"],
+        {"kind": "ServiceAccount", "name": "deployer", "namespace": deployers.namespace},
+    )
+    return make_account(cluster, deployers.namespace, "deployer", tmp_path / "deployer.kubeconfig")
 
 
 def test_the_role_is_enough_from_the_first_run_to_the_last(
-    deployers: Deployers, cluster: Cluster, token: str, make_project: Callable[..., Any]
+    deployers: Deployers, cluster: Cluster, kubeconfig: Path, make_project: Callable[..., Any]
 ) -> None:
-    authority = base64.b64encode(Path(cluster.configuration.ssl_ca_cert).read_bytes()).decode()
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": {"server": cluster.server, "certificate-authority-data": authority}}],
-        "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u", "namespace": deployers.namespace}}],
-        "current-context": "x",
-    }
     project = make_project(standin("full", deployers.namespace), model_server_gate_run_from="cluster")
-    kubeconfig = project.folder / "deployer.kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(config))
     chosen = ("-e", f"llmops_kubeconfig={kubeconfig}")
     assert project.run("deploy.yml", *chosen, "--check").ok().changed() == 1
     assert project.run("deploy.yml", *chosen).ok().changed() == 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ENGINE", "Answer", "StandIn", "free_port", "request", "run_standin", "wait_until"]
+__all__ = ["ENGINE", "Answer", "StandIn", "find_program", "free_port", "request", "run_standin", "wait_until"]
 
-ENGINE = Path(__file__).parents[1] / "faults" / "engine" / "engine.py"
+TESTS = Path(__file__).parents[1]
+ENGINE = TESTS / "faults" / "engine" / "engine.py"
+
+
+def find_program(name: str, kubeconfig: Path) -> str:
+    """Return the path of a program: linked by ``tests/tools.yml``, beside the local cluster, or on PATH."""
+    folders = (TESTS.parent / "build" / "bin", kubeconfig.parents[1] / "bin")
+    found = next((str(folder / name) for folder in folders if (folder / name).is_file()), None) or shutil.which(name)
+    if found is None:
+        command = f"ansible-playbook -i inventories/local tests/tools.yml -e '{json.dumps({'tools': [name]})}'"
+        raise FileNotFoundError(
+            f"{name} is neither in build/bin, nor beside the cluster, nor on PATH. Make it: {command}"
+        )
+    return found
 
 
 def free_port() -> int:
