@@ -23,7 +23,7 @@ from tests.support.accounts import make_administrator
 from tests.support.cluster import Cluster
 from tests.support.processes import find_program, wait_until
 
-__all__ = ["LEASES", "PRETENDED", "TOLERATION", "PretendedNodes", "run_kwok"]
+__all__ = ["CONNECTIONS", "LEASES", "PRETENDED", "TAINT", "TOLERATION", "PretendedNodes", "run_kwok"]
 
 PRETENDED = {"type": "kwok"}  # a label of every pretended node
 ANNOTATION = "kwok.x-k8s.io/node"
@@ -38,6 +38,7 @@ LEASE_SECONDS = 40
 # The API server takes no more at a time from the two cores of a small machine.
 CONNECTIONS = 8
 WAIT_SECONDS_MAX = 180.0
+QUIET_SECONDS = 1.5
 # kwok's own stages for nodes report a status twice a minute, which nobody asks of a node with a lease. This one only
 # heals a node that was held for lost, for instance after the machine was suspended.
 STAGES = """\
@@ -90,6 +91,7 @@ class PretendedNodes:
                 made = pool.map(lambda name: self._create(name, marks, taints, annotations or {}, offered), names)
                 list(made)
             wait_until(lambda: self._count_ready(word) == count, WAIT_SECONDS_MAX, f"{count} ready nodes", 0.5)
+            wait_until(lambda: self._is_quiet(word), WAIT_SECONDS_MAX, f"end of changes of {count} nodes")
             yield names
         finally:
             self._remove(word, names)
@@ -102,6 +104,10 @@ class PretendedNodes:
         annotations: Mapping[str, str],
         offered: Mapping[str, str],
     ) -> None:
+        # The cluster's controllers set these on every node, some twenty a second, and who works on the nodes meanwhile
+        # runs into conflicts. The second is what they set in a cluster of 900 to 2,000 nodes.
+        old = {"beta.kubernetes.io/os": "linux", "beta.kubernetes.io/arch": "amd64"}
+        caching = {"node.alpha.kubernetes.io/ttl": "60"}
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         ready = {"type": "Ready", "status": "True", "reason": "Pretended", "message": "it is pretended"}
         common = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
@@ -111,8 +117,8 @@ class PretendedNodes:
                 "kind": "Node",
                 "metadata": {
                     "name": name,
-                    "labels": {**common, **PRETENDED, **labels},
-                    "annotations": {ANNOTATION: "fake", **annotations},
+                    "labels": {**common, **old, **PRETENDED, **labels},
+                    "annotations": {ANNOTATION: "fake", **caching, **annotations},
                     "ownerReferences": [self._owner],
                 },
                 "spec": {"taints": [TAINT, *taints]},
@@ -133,6 +139,17 @@ class PretendedNodes:
         held = {lease["metadata"]["name"] for lease in self._cluster.items("Lease", LEASES)}
         nodes = self._cluster.items("Node", selector=f"{SET}={word}")
         return sum(node["metadata"]["name"] in held and _is_ready(node) for node in nodes)
+
+    def _is_quiet(self, word: str) -> bool:
+        """Look twice whether somebody still changes the nodes."""
+
+        def versions() -> list[str]:
+            nodes = self._cluster.items("Node", selector=f"{SET}={word}")
+            return [node["metadata"]["resourceVersion"] for node in nodes]
+
+        before = versions()
+        time.sleep(QUIET_SECONDS)
+        return versions() == before
 
     def _remove(self, word: str, names: Sequence[str]) -> None:
         """Remove the nodes, then their pods, which nothing can put there again, then their leases."""
