@@ -13,8 +13,8 @@ description:
   - Makes the cluster hold exactly the given releases. Each is a Deployment per slot, three Services, a
     PodDisruptionBudget, a NetworkPolicy, a ServiceAccount and ConfigMaps, written by server-side apply.
   - Everything is checked for all releases before anything is written - keys and values, engine arguments against the
-    engine's version, namespaces, volumes, Secrets, the permissions that the change needs, and what only the server can
-    refuse, by a trial of every write.
+    engine's version, namespaces, volumes, Secrets, the permissions that the change needs, and what only the server
+    can refuse, by a trial of every write.
   - It does not wait for pods. M(llmops.kubernetes.health_gate) does, and says why they do not come.
 options:
   state:
@@ -31,6 +31,23 @@ options:
     default: false
   force_conflicts:
     description: Whether fields that another tool has set since are taken back; otherwise they are an error.
+    type: bool
+    default: false
+  plan:
+    description:
+      - Whether the roll-out of what changes is planned before anything is written. The plan chooses the strategy
+        where a release says C(rollout.strategy) V(auto), and refuses what can only hang, as
+        M(llmops.kubernetes.rollout_plan) shows. With nothing to change nothing is planned, and no request is sent for
+        it.
+      - V(auto) plans where nodes and pods of the cluster may be listed; otherwise it warns, and takes the usual
+        strategy.
+      - V(require) also refuses where there can be no plan, or none that is sure.
+      - V(skip) plans nothing.
+    type: str
+    choices: [auto, require, skip]
+    default: auto
+  nodes_may_grow:
+    description: Whether an autoscaler adds nodes, so that a lack of room is a risk and no end.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -51,6 +68,7 @@ author:
 seealso:
   - module: llmops.kubernetes.health_gate
   - module: llmops.kubernetes.model_server_info
+  - module: llmops.kubernetes.rollout_plan
 """
 
 EXAMPLES = r"""
@@ -127,6 +145,12 @@ model_servers:
       type: str
       returned: when O(state) is not V(absent)
       sample: surge
+    plan:
+      description: The roll-out plan of this release, as M(llmops.kubernetes.rollout_plan) returns it; null where
+        nothing
+        was planned.
+      type: dict
+      returned: when O(state) is V(present)
     replicas:
       description: Wanted replicas.
       type: int
@@ -221,6 +245,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_ser
     render,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, releases
 
@@ -229,6 +254,8 @@ OPTIONS = Options(
         "state": {"type": "str", "choices": ["present", "absent", "rendered"], "default": "present"},
         "adopt": {"type": "bool", "default": False},
         "force_conflicts": {"type": "bool", "default": False},
+        "plan": {"type": "str", "choices": ["auto", "require", "skip"], "default": "auto"},
+        "nodes_may_grow": {"type": "bool", "default": False},
     }
 ).merge(releases(), cluster())
 
@@ -241,6 +268,7 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
         check_mode=check_mode,
         adopt=params["adopt"],
         force_conflicts=params["force_conflicts"],
+        planning=Planning(params["plan"], params["nodes_may_grow"]),
     )
     if params["state"] == "rendered":
         return render(request)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_quantity
 
-__all__ = ["Amounts", "Node", "Pod", "Taint", "parse_node", "parse_pod", "pod_requests"]
+__all__ = ["Amounts", "Node", "Pod", "Taint", "parse_node", "parse_pod", "pod_limits", "pod_requests"]
 
 Amounts = Mapping[str, int]
 _ENDED = ("Succeeded", "Failed")
@@ -110,6 +110,19 @@ def pod_requests(spec: Mapping[str, Any]) -> dict[str, int]:
     for name, amount in _add([sidecars, *map(_container_requests, spec.get("containers") or ())]).items():
         peak[name] = max(peak.get(name, 0), amount)
     return _add([peak, _amounts(spec.get("overhead"), ROUND_CEILING)])
+
+
+def pod_limits(spec: Mapping[str, Any]) -> dict[str, int]:
+    """Return the limits of a pod as a quota counts them, by the same rule as ``pod_requests``."""
+
+    def limits(containers: Iterable[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+        return [
+            {**each, "resources": {"requests": (each.get("resources") or {}).get("limits")}}
+            for each in containers or ()
+        ]
+
+    plain = {"containers": limits(spec.get("containers")), "initContainers": limits(spec.get("initContainers"))}
+    return pod_requests({**plain, "overhead": spec.get("overhead")})
 
 
 def parse_node(item: Mapping[str, Any]) -> Node:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -20,7 +20,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod impo
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
 
-__all__ = ["RELEASE_FORMAT", "anchor_name", "plan_strategy", "render_objects", "with_owner"]
+__all__ = ["RELEASE_FORMAT", "anchor_name", "find_strategy", "plan_strategy", "render_objects", "with_owner"]
 
 RELEASE_FORMAT = "1"
 # Image pull, scheduling and volumes, on top of the start budget, before Kubernetes calls a roll-out stuck.
@@ -33,7 +33,7 @@ def anchor_name(server_name: str) -> str:
 
 
 def plan_strategy(server: ModelServer) -> str:
-    """Return ``surge``, ``in_place`` or ``recreate`` for the slot's Deployment.
+    """Return ``surge``, ``in_place`` or ``recreate`` for the slot's Deployment, where no roll-out plan has chosen.
 
     ``auto``: CPU servers surge; on GPUs two or more replicas are replaced in place, because a free GPU cannot be taken
     for granted, and a single one surges, because nobody would answer otherwise.
@@ -43,8 +43,17 @@ def plan_strategy(server: ModelServer) -> str:
     return "in_place" if server.resources.accelerator is not None and server.replicas > 1 else "surge"
 
 
-def _strategy(server: ModelServer) -> dict[str, Any]:
-    strategy = plan_strategy(server)
+def find_strategy(deployment: Mapping[str, Any]) -> str | None:
+    """Return the name of a Deployment's strategy; None for numbers that are none of ours."""
+    strategy = (deployment.get("spec") or {}).get("strategy") or {}
+    if strategy.get("type") == "Recreate":
+        return "recreate"
+    numbers = strategy.get("rollingUpdate") or {}
+    names: dict[tuple[Any, Any], str] = {(1, 0): "surge", (0, 1): "in_place"}
+    return names.get((numbers.get("maxSurge"), numbers.get("maxUnavailable")))
+
+
+def _strategy(strategy: str) -> dict[str, Any]:
     if strategy == "recreate":
         return {"type": "Recreate"}
     surge = 1 if strategy == "surge" else 0
@@ -65,8 +74,11 @@ def _open_ports(server: ModelServer) -> list[tuple[int, str]]:
 class _Release:
     """Renders the objects of one server in one slot."""
 
-    def __init__(self, server: ModelServer, slot: str, stable_slot: str, drain_middleware: str) -> None:
+    def __init__(
+        self, server: ModelServer, slot: str, stable_slot: str, drain_middleware: str, strategy: str | None
+    ) -> None:
         self.server, self.slot, self.stable_slot = server, slot, stable_slot
+        self.strategy = strategy or plan_strategy(server)
         self.files = render_files(server, drain_middleware)
         self.files_name = self.files[0] if self.files else None
         self.revision, self.revision_template = render_revision(server, self.files_name)
@@ -128,7 +140,7 @@ class _Release:
         spec = {
             "replicas": server.replicas,
             "selector": {"matchLabels": labels.slot_selector(server.name, self.slot)},
-            "strategy": _strategy(server),
+            "strategy": _strategy(self.strategy),
             "progressDeadlineSeconds": start + grace + _PROGRESS_MARGIN_SECONDS,
             "revisionHistoryLimit": 10,
             "template": template,
@@ -173,14 +185,20 @@ class _Release:
 
 
 def render_objects(
-    server: ModelServer, drain_middleware: str, *, slot: str = "blue", stable_slot: str = "blue"
+    server: ModelServer,
+    drain_middleware: str,
+    *,
+    slot: str = "blue",
+    stable_slot: str = "blue",
+    strategy: str | None = None,
 ) -> tuple[dict[str, Any], ...]:
     """Return every object of a release, the anchor first, without owner references.
 
     ``drain_middleware`` is the text that pods get as a file; ``slot`` is the one that this specification goes to,
-    ``stable_slot`` the one that clients reach. A Namespace comes first where ``create_namespace`` is set.
+    ``stable_slot`` the one that clients reach; ``strategy`` is the planned one, None for that of ``plan_strategy``. A
+    Namespace comes first where ``create_namespace`` is set.
     """
-    release = _Release(server, slot, stable_slot, drain_middleware)
+    release = _Release(server, slot, stable_slot, drain_middleware, strategy)
     namespace = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.namespace}}]
     return (
         *(namespace if server.create_namespace else ()),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import engine_args, labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import (
@@ -52,8 +52,8 @@ def _drain_notices(server: ModelServer) -> Iterator[str]:
         )
 
 
-def _rollout_notices(server: ModelServer) -> Iterator[str]:
-    start, strategy, replicas = plan_start(server), plan_strategy(server), server.replicas
+def _rollout_notices(server: ModelServer, planned: str | None) -> Iterator[str]:
+    start, strategy, replicas = plan_start(server), planned or plan_strategy(server), server.replicas
     silence = f"nobody answers while a new revision loads, for up to {start.seconds} s (the start budget)"
     if start.is_assumed:
         yield f"the start budget of {start.seconds} s is computed from {start.computed_from}"
@@ -61,7 +61,13 @@ def _rollout_notices(server: ModelServer) -> Iterator[str]:
         yield f"{'one replica' if replicas == 1 else f'{replicas} replicas'} with strategy recreate: {silence}"
     if strategy == "in_place" and replicas == 1:
         yield f"one replica with strategy in_place: {silence}"
-    if server.rollout_strategy == "auto" and strategy == "surge" and server.resources.accelerator and replicas == 1:
+    if (
+        planned is None
+        and server.rollout_strategy == "auto"
+        and strategy == "surge"
+        and server.resources.accelerator
+        and replicas == 1
+    ):
         yield (
             f"one replica is replaced by surge, which needs {server.parallel.gpus} more free "
             f"{server.resources.accelerator} until the new pod serves; without them the roll-out waits, and "
@@ -84,7 +90,16 @@ def _template_notices(server: ModelServer) -> Iterator[str]:
             yield f"patches open the node to the pod ({each}); Pod Security restricted refuses that"
 
 
-def find_notices(servers: Sequence[ModelServer]) -> tuple[str, ...]:
-    """Return what deserves a word although it is allowed, each with the release's name."""
-    parts = (_drain_notices, _engine_notices, _model_notices, _rollout_notices, _template_notices)
-    return tuple(f"{server.name}: {note}" for server in servers for part in parts for note in part(server))
+def find_notices(
+    servers: Sequence[ModelServer], planned: Mapping[tuple[str, str], str] | None = None
+) -> tuple[str, ...]:
+    """Return what deserves a word although it is allowed, each with the release's name.
+
+    ``planned`` holds the strategies that a roll-out plan has chosen or that are kept, by namespace and name.
+    """
+    parts = (_drain_notices, _engine_notices, _model_notices, _template_notices)
+    found = [(server, note) for server in servers for part in parts for note in part(server)]
+    for server in servers:
+        strategy = (planned or {}).get((server.namespace, server.name))
+        found += [(server, note) for note in _rollout_notices(server, strategy)]
+    return tuple(f"{server.name}: {note}" for server, note in found)

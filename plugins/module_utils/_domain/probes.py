@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import GIB, MIB
 
-__all__ = ["StartBudget", "estimate_model_bytes", "plan_start", "render_probes"]
+__all__ = ["StartBudget", "estimate_model_bytes", "estimate_start", "plan_start", "render_probes"]
 
 # Imports, compilation and graph capture until the port opens. vLLM's own time-out for this, with the load, is 600 s.
 _ENGINE_START_SECONDS = 180
@@ -59,9 +59,15 @@ def estimate_model_bytes(name: str, quantization: str | None) -> int | None:
 
 
 def plan_start(server: ModelServer) -> StartBudget:
-    """Return the start budget: the user's own, or fixed start + download + load, with a margin."""
+    """Return the start budget: the user's own, or the estimate with a margin."""
     if server.probes.startup_seconds_max is not None:
         return StartBudget(server.probes.startup_seconds_max, "probes.startup_seconds_max")
+    estimate = estimate_start(server)
+    return replace(estimate, seconds=max(_BUDGET_SECONDS_MIN, math.ceil(estimate.seconds * _MARGIN / 60) * 60))
+
+
+def estimate_start(server: ModelServer) -> StartBudget:
+    """Return how long a pod is expected to take: a fixed start, the download and the load of the weights."""
     model, estimate = server.model, None
     name = f"{model.source.root}/{model.source.path}"
     if model.size_gib is not None:
@@ -75,8 +81,7 @@ def plan_start(server: ModelServer) -> StartBudget:
     if model.source.scheme in _DOWNLOADED:
         seconds += size / _DOWNLOAD_BYTES_PER_SECOND
         source += ", with the download"
-    budget = max(_BUDGET_SECONDS_MIN, math.ceil(seconds * _MARGIN / 60) * 60)
-    return StartBudget(budget, source, is_assumed=model.size_gib is None and estimate is None)
+    return StartBudget(math.ceil(seconds), source, is_assumed=model.size_gib is None and estimate is None)
 
 
 def render_probes(server: ModelServer) -> dict[str, Any]:

@@ -18,7 +18,19 @@ from typing import Any, Callable
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 
 Key = tuple[str, str, str]
-_CLUSTER_WIDE = ("Namespace", "Node")
+_CLUSTER_WIDE = ("Namespace", "Node", "PersistentVolume", "PriorityClass", "RuntimeClass")
+
+
+def node(name: str = "roomy", **amounts: str) -> dict[str, Any]:
+    """Return a ready node as the API shows it; by default nothing that a test deploys fills it."""
+    has = {"cpu": "512", "memory": "4Ti", "ephemeral-storage": "8Ti", "pods": "500", "nvidia.com/gpu": "64", **amounts}
+    conditions = [{"type": "Ready", "status": "True"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "status": {"conditions": conditions, "capacity": has, "allocatable": has},
+    }
 
 
 def remove_fields(value: dict[str, Any], applied: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -67,6 +79,7 @@ class MemoryCluster:
         self._numbers = itertools.count(1)
         for name in namespaces:
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        self.put(node())
 
     # For tests
 
@@ -86,8 +99,8 @@ class MemoryCluster:
         return self.objects[kind, namespace, name]
 
     def names(self) -> set[str]:
-        """Return ``Kind name`` of everything but namespaces."""
-        return {f"{kind} {name}" for kind, _namespace, name in self.objects if kind != "Namespace"}
+        """Return ``Kind name`` of everything but namespaces and nodes."""
+        return {f"{kind} {name}" for kind, _namespace, name in self.objects if kind not in ("Namespace", "Node")}
 
     def content(self) -> dict[Key, dict[str, Any]]:
         """Return all objects without what differs between two clusters that hold the same."""

@@ -335,6 +335,7 @@ def unscheduled(release: Release) -> None:
 
 def test_a_pod_without_a_gpu_fails_with_the_schedulers_words_and_the_free_gpus(release):
     unscheduled(release)
+    del release.cluster.objects["Node", "", "roomy"]
     release.cluster.put({"kind": "Node", "metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}})
     taken = [{"name": "x", "resources": {"requests": {"nvidia.com/gpu": "4"}}}]
     for name, phase in (("busy", "Running"), ("done", "Succeeded")):
