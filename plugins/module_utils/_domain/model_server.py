@@ -170,15 +170,23 @@ class Resources:
 class Placement:
     """Where pods may run; ``tolerations`` and ``affinity`` are Kubernetes' own structures, checked for shape only.
 
-    ``spread`` is ``hostname``, ``zone`` or ``none``: a preferred topology spread over the release's own pods.
+    ``preferred_*`` are wished for, the rest is required; ``dedicated`` tolerates the taint of the nodes of ``node_pool``.
+    ``spread`` is ``hostname``, ``zone`` or ``none``, over the release's own pods, hard if ``spread_is_required``.
+    ``anti_affinity`` keeps its pods apart by ``anti_affinity_by``: ``none``, ``preferred`` or ``required``.
     """
 
     gpu_products: tuple[str, ...] = ()
+    preferred_gpu_products: tuple[str, ...] = ()
     node_pool: str | None = None
+    dedicated: bool = False
     node_selector: tuple[tuple[str, str], ...] = ()
+    preferred_node_labels: tuple[tuple[str, str], ...] = ()
     affinity: dict[str, Any] | None = None
     tolerations: tuple[dict[str, Any], ...] = ()
     spread: str = "hostname"
+    spread_is_required: bool = False
+    anti_affinity: str = "none"
+    anti_affinity_by: str = "hostname"
     priority_class: str | None = None
     runtime_class: str | None = None
 

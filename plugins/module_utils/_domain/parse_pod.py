@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields
@@ -40,6 +41,7 @@ __all__ = [
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
 _TOLERATION_FIELDS = ("effect", "key", "operator", "tolerationSeconds", "value")
 _DAY_SECONDS = 86400
+_MODES = ("none", "preferred", "required")
 
 
 def is_dns_label(text: str) -> bool:
@@ -99,6 +101,29 @@ def _parse_toleration(fields: Fields) -> dict[str, Any]:
     return fields.whole()
 
 
+def _parse_spread(placement: Fields) -> tuple[str, bool]:
+    """Return by what pods are spread and whether they must be: a word, or a mapping with ``by`` and ``required``."""
+    if not isinstance(placement.raw("spread"), Mapping):
+        return placement.text("spread", "hostname", choices=("hostname", "zone", "none")), False
+    fields = placement.nested("spread")
+    found = fields.text("by", "hostname", choices=("hostname", "zone")), bool(fields.boolean("required", False))
+    fields.finish()
+    return found
+
+
+def _parse_anti_affinity(placement: Fields) -> tuple[str, str]:
+    """Return how strictly the release's own pods are apart and by what: a word, or a mapping of ``mode`` and ``by``."""
+    if not isinstance(placement.raw("anti_affinity"), Mapping):
+        return placement.text("anti_affinity", "none", choices=_MODES), "hostname"
+    fields = placement.nested("anti_affinity")
+    found = (
+        fields.text("mode", "required", choices=_MODES),
+        fields.text("by", "hostname", choices=("hostname", "zone")),
+    )
+    fields.finish()
+    return found
+
+
 def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
     """Return the section ``placement``."""
     affinity = fields.raw("affinity")
@@ -108,20 +133,32 @@ def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
         for kind in ("podAffinity", "podAntiAffinity"):
             inner.nested(kind)
         inner.finish()
+    spread, spread_is_required = _parse_spread(fields)
+    anti_affinity, anti_affinity_by = _parse_anti_affinity(fields)
     placement = Placement(
         gpu_products=fields.texts("gpu_products"),
+        preferred_gpu_products=fields.texts("preferred_gpu_products"),
         node_pool=fields.text("node_pool", None),
+        dedicated=bool(fields.boolean("dedicated", False)),
         node_selector=fields.text_map("node_selector"),
+        preferred_node_labels=fields.text_map("preferred_node_labels"),
         affinity=dict(affinity) if isinstance(affinity, dict) and affinity else None,
         tolerations=tuple(_parse_toleration(each) for each in fields.list_of_fields("tolerations")),
-        spread=fields.text("spread", "hostname", choices=("hostname", "zone", "none")),
+        spread=spread,
+        spread_is_required=spread_is_required,
+        anti_affinity=anti_affinity,
+        anti_affinity_by=anti_affinity_by,
         priority_class=fields.text("priority_class", None),
         runtime_class=fields.text("runtime_class", None),
     )
-    if placement.gpu_products and accelerator is None:
-        fields.problem(
-            "gpu_products", "no accelerator is asked for", list(placement.gpu_products), hint="See resources."
-        )
+    for key, products in (
+        ("gpu_products", placement.gpu_products),
+        ("preferred_gpu_products", placement.preferred_gpu_products),
+    ):
+        if products and accelerator is None:
+            fields.problem(key, "no accelerator is asked for", list(products), hint="See resources.")
+    if placement.dedicated and placement.node_pool is None:
+        fields.problem("dedicated", "needs node_pool", hint="Nodes are dedicated to a pool: name it.")
     fields.finish()
     return placement
 

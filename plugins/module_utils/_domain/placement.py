@@ -6,30 +6,55 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 
-__all__ = ["GPU_PRODUCT", "NODE_POOL", "REQUIRED", "render_placement"]
+__all__ = ["GPU_PRODUCT", "NODE_POOL", "PREFERRED", "REQUIRED", "render_placement"]
 
 # GPU Feature Discovery's label; provider labels go through placement.node_selector.
 GPU_PRODUCT = "nvidia.com/gpu.product"
 NODE_POOL = "llmops.dev/node-pool"
 _TOPOLOGY_KEYS = {"hostname": "kubernetes.io/hostname", "zone": "topology.kubernetes.io/zone"}
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+# The most that a wish can weigh; wishes of the user's own affinity have their own weights.
+_WEIGHT = 100
 
 
-def _affinity(server: ModelServer) -> dict[str, Any]:
-    """Return the user's affinity with the wanted GPU products required in every node term (terms are alternatives)."""
-    affinity = copy.deepcopy(server.placement.affinity or {})
-    if server.placement.gpu_products:
-        wanted = {"key": GPU_PRODUCT, "operator": "In", "values": list(server.placement.gpu_products)}
+def _affinity(server: ModelServer, slot: str) -> dict[str, Any]:
+    """Return the user's affinity with what named keys ask for; required products go into every term (alternatives)."""
+    placement = server.placement
+    affinity = copy.deepcopy(placement.affinity or {})
+    if placement.gpu_products:
+        wanted = _one_of(GPU_PRODUCT, placement.gpu_products)
         node = affinity["nodeAffinity"] = affinity.get("nodeAffinity") or {}
         required = node[REQUIRED] = node.get(REQUIRED) or {"nodeSelectorTerms": [{}]}
         for term in required["nodeSelectorTerms"]:
             term["matchExpressions"] = [*(term.get("matchExpressions") or ()), wanted]
+    wishes = [_one_of(key, [value]) for key, value in placement.preferred_node_labels]
+    if placement.preferred_gpu_products:
+        wishes.insert(0, _one_of(GPU_PRODUCT, placement.preferred_gpu_products))
+    if wishes:
+        node = affinity["nodeAffinity"] = affinity.get("nodeAffinity") or {}
+        terms = [{"weight": _WEIGHT, "preference": {"matchExpressions": [wish]}} for wish in wishes]
+        node[PREFERRED] = [*(node.get(PREFERRED) or ()), *terms]
+    if placement.anti_affinity != "none":
+        # Over labels that the pods really carry; the slots are apart from themselves, not from each other.
+        selector = {"matchLabels": labels.slot_selector(server.name, slot)}
+        term = {"topologyKey": _TOPOLOGY_KEYS[placement.anti_affinity_by], "labelSelector": selector}
+        apart = affinity["podAntiAffinity"] = affinity.get("podAntiAffinity") or {}
+        if placement.anti_affinity == "required":
+            apart[REQUIRED] = [*(apart.get(REQUIRED) or ()), term]
+        else:
+            apart[PREFERRED] = [*(apart.get(PREFERRED) or ()), {"weight": _WEIGHT, "podAffinityTerm": term}]
     return affinity
+
+
+def _one_of(key: str, values: Sequence[str]) -> dict[str, Any]:
+    return {"key": key, "operator": "In", "values": list(values)}
 
 
 def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
@@ -41,13 +66,15 @@ def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
         selector[NODE_POOL] = placement.node_pool
     if selector:
         spec["nodeSelector"] = selector
-    if affinity := _affinity(server):
+    if affinity := _affinity(server, slot):
         spec["affinity"] = affinity
     tolerations = [copy.deepcopy(each) for each in placement.tolerations]
     if accelerator is not None:
         # GPU nodes are usually tainted with the resource's own name.
         own = {"key": accelerator, "operator": "Exists", "effect": "NoSchedule"}
         tolerations = tolerations if own in tolerations else [own, *tolerations]
+    if placement.dedicated:
+        tolerations.append({"key": NODE_POOL, "operator": "Equal", "value": placement.node_pool})
     if tolerations:
         spec["tolerations"] = tolerations
     if placement.spread in _TOPOLOGY_KEYS:
@@ -55,7 +82,7 @@ def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
             {
                 "maxSkew": 1,
                 "topologyKey": _TOPOLOGY_KEYS[placement.spread],
-                "whenUnsatisfiable": "ScheduleAnyway",
+                "whenUnsatisfiable": "DoNotSchedule" if placement.spread_is_required else "ScheduleAnyway",
                 "labelSelector": {"matchLabels": labels.slot_selector(server.name, slot)},
             }
         ]

@@ -13,7 +13,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_
 
 __all__ = ["describe_plan", "describe_release", "refusal", "render_table", "seconds"]
 
-_HEAD = ("RELEASE", "CHANGE", "VERDICT", "STRATEGY", "REPLICAS", "EACH ASKS", "MORE AT PEAK", "NEW PODS GO TO", "TAKES")
+_HEAD = ("RELEASE", "CHANGE", "VERDICT", "STRATEGY", "REPLICAS", "EACH", "PEAK", "TAKES")
 
 
 def describe_release(plan: ReleasePlan) -> dict[str, Any]:
@@ -74,7 +74,6 @@ def seconds(number: int) -> str:
 def _row(plan: ReleasePlan) -> tuple[str, ...]:
     unit = plan.accelerator or ("pod" if plan.per_pod == 1 else "pods")
     now = "" if plan.kind == "new" else f"{plan.replicas_now} -> "
-    nodes = [f"{count} x {name}" for name, count in sorted(plan.places.items())]
     takes = f"{seconds(plan.seconds_expected)}, at most {seconds(plan.seconds_max)}" if plan.seconds_max else "-"
     return (
         f"{plan.namespace}/{plan.name}",
@@ -83,8 +82,7 @@ def _row(plan: ReleasePlan) -> tuple[str, ...]:
         plan.strategy,
         f"{now}{plan.replicas}",
         f"{plan.per_pod} {unit}",
-        f"{plan.extra_at_peak} {plan.accelerator or 'pods'}",
-        few(nodes) or "-",
+        f"+{plan.extra_at_peak}",
         takes,
     )
 
@@ -92,7 +90,9 @@ def _row(plan: ReleasePlan) -> tuple[str, ...]:
 def _notes(plan: ReleasePlan) -> list[str]:
     place = f"{plan.namespace}/{plan.name}"
     lines = [f"{place} cannot work: {each}" for each in plan.reasons]
-    lines += [f"{place} would work with: {each}" for each in plan.remedies]
+    lines += [f"{place} would work with {each}" for each in plan.remedies]
+    nodes = [f"{count} on {name}" for name, count in sorted(plan.places.items())]
+    lines += [f"{place} new pods: {few(nodes)}"] if nodes else []
     lines += [f"{place} risk: {each}" for each in plan.risks]
     if plan.seconds_max:
         lines.append(f"{place} a pod starts in about {seconds(plan.start.seconds)} ({plan.start.source})")
@@ -110,4 +110,4 @@ def render_table(releases: Sequence[ReleasePlan]) -> list[str]:
 def refusal(plan: ReleasePlan) -> str:
     """Return one text for a release that is refused, or that is not sure to work."""
     text = f"{plan.namespace}/{plan.name} ({plan.strategy}): " + "; ".join(plan.reasons or plan.risks)
-    return text + (f". It would work with: {' | '.join(plan.remedies)}" if plan.remedies else "")
+    return text + (f". It would work with {'; or with '.join(plan.remedies)}" if plan.remedies else "")

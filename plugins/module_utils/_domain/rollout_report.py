@@ -195,7 +195,7 @@ def _remedies(change: Change, own: Own, kind: str, trial: Trial, tried: Sequence
     ways += _label_ways(change, board)
     most = min(change.replicas, len(own.placed) + sum(trial.outlook.places_then.values()))
     if trial.outlook.rules is None and 0 < most < change.replicas:
-        ways.append(f"replicas: {most} is what fits")
+        ways.append(f"replicas: {most}, which is what fits")
     ways += _freeing(change, board, trial)
     taints = [why for why in (find_obstacle(node, change.needs) for node in board.nodes) if why and "taint" in why]
     if taints:
@@ -238,12 +238,12 @@ def _label_way(requirement: Requirement, board: Board) -> str:
     values = sorted({node.labels[requirement.key] for node in board.nodes if requirement.key in node.labels})
     if values:
         guess = nearest(requirement.values[0], values) if requirement.values else None
-        return f"no node carries {requirement}; {requirement.key} is {few(values)} here" + (
+        return f"another label: no node carries {requirement}; {requirement.key} is {few(values)} here" + (
             f" (did you mean {guess}?)" if guess else ""
         )
     keys = sorted({key for node in board.nodes for key in node.labels})
     guess = nearest(requirement.key, keys)
-    return f"no node carries a label {requirement.key}" + (f" (did you mean {guess}?)" if guess else "")
+    return f"another label: no node carries {requirement.key}" + (f" (did you mean {guess}?)" if guess else "")
 
 
 def _freeing(change: Change, board: Board, trial: Trial) -> list[str]:
