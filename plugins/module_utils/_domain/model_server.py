@@ -170,7 +170,7 @@ class Resources:
 class Placement:
     """Where pods may run; ``tolerations`` and ``affinity`` are Kubernetes' own structures, checked for shape only.
 
-    ``preferred_*`` are wished for, the rest is required; ``dedicated`` tolerates the taint of the nodes of ``node_pool``.
+    ``preferred_*`` are wished for, the rest is required; ``dedicated`` tolerates the taint of ``node_pool``.
     ``spread`` is ``hostname``, ``zone`` or ``none``, over the release's own pods, hard if ``spread_is_required``.
     ``anti_affinity`` keeps its pods apart by ``anti_affinity_by``: ``none``, ``preferred`` or ``required``.
     """

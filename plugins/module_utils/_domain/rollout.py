@@ -168,7 +168,9 @@ class _Planner:
         """Return likely nodes for new pods, the emptiest first, one pod to each in turn."""
         exclusive = {t.topology_key for t in change.needs.apart} if chosen.outlook.rules is not None else set()
         left = {number: amount for number, amount in places.items() if amount > 0}
-        order = sorted(left, key=lambda number: (-left[number], self.board.nodes[number].name))
+        free = chosen.outlook.places_now
+        # What is free now is taken first.
+        order = sorted(left, key=lambda i: (free.get(i, 0) <= 0, -left[i], self.board.nodes[i].name))
         chosen_nodes: list[int] = []
         taken: set[tuple[str, str | None]] = set()
         while len(chosen_nodes) < count and order:

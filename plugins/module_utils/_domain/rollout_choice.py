@@ -85,7 +85,8 @@ class Chooser:
             if fitting:
                 # Rather a replica fewer for a while than the end of somebody else's pod.
                 return min(fitting, key=lambda each: bool(each.displaced)), tried
-        more = [each for each in STRATEGIES if each not in wanted]
+        # A strategy asks for no more room than those before it in this order.
+        more = STRATEGIES[STRATEGIES.index(wanted[-1]) + 1 :]
         return tried[0], [*tried, *(self._try(change, own, kind, each) for each in more)]
 
     def count_quota(self, change: Change, own: Own, more: int) -> None:
@@ -112,7 +113,10 @@ class Chooser:
         finding = roomy.judge(course)
         if _RANKS[finding.chance] <= _RANKS[trial.finding.chance]:
             return trial
-        displaced = self._choose_victims(change.needs, trial.finding, victims)
+        short = trial.finding.need - trial.finding.have
+        if kind != "roll":
+            short = change.replicas - len(own.placed) - sum(outlook.places_now.values())
+        displaced = self._choose_victims(change.needs, max(1, short), victims)
         return replace(trial, finding=finding, outlook=roomy, displaced=displaced)
 
     def _look(self, change: Change, own: Own, kind: str) -> Outlook:
@@ -157,8 +161,8 @@ class Chooser:
         for each in pods:
             self.board.add(each)
 
-    def _choose_victims(self, needs: Needs, finding: Finding, victims: Sequence[Placed]) -> tuple[Placed, ...]:
-        """Return the pods that Kubernetes would likely evict: the fewest of a node, those of the lowest priority."""
+    def _choose_victims(self, needs: Needs, count: int, victims: Sequence[Placed]) -> tuple[Placed, ...]:
+        """Return the pods that Kubernetes likely evicts for ``count`` places: the fewest, of the lowest priority."""
         by_node: dict[int, list[Placed]] = {}
         for each in sorted(victims, key=lambda placed: placed.pod.priority):
             number = self.board.number(each.pod.node)
@@ -168,13 +172,13 @@ class Chooser:
         costs: list[tuple[int, str, list[Placed]]] = []
         for number, pods in by_node.items():
             before, since = self.board.places(number, needs, one_at_most=single), 0
-            for count in range(1, len(pods) + 1):
-                after = self.board.places(number, needs, one_at_most=single, without=pods[:count])
+            for end in range(1, len(pods) + 1):
+                after = self.board.places(number, needs, one_at_most=single, without=pods[:end])
                 if after > before:
-                    costs.append((count - since, self.board.nodes[number].name, pods[since:count]))
-                    before, since = after, count
+                    costs.append((end - since, self.board.nodes[number].name, pods[since:end]))
+                    before, since = after, end
         costs.sort(key=lambda cost: cost[:2])
-        return tuple(each for cost in costs[: max(1, finding.need - finding.have)] for each in cost[2])
+        return tuple(each for cost in costs[:count] for each in cost[2])
 
     # Volumes
 

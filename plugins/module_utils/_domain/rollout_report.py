@@ -12,7 +12,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.board im
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_choice import Own, Trial
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import Change, ReleasePlan
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_words import amount, few
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_words import amount, few, figure
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import PODS, find_obstacle
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selectors import Requirement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
@@ -167,7 +167,7 @@ def _describe_nodes(change: Change, board: Board, trial: Trial) -> list[str]:
         short = [
             (
                 asked - free.get(name, 0),
-                f"{amount(name, max(0, free.get(name, 0)))} free of {node.allocatable.get(name, 0)}",
+                f"{amount(name, max(0, free.get(name, 0)))} free of {figure(name, node.allocatable.get(name, 0))}",
             )
             for name, asked in change.needs.requests.items()
             if free.get(name, 0) < asked
@@ -208,8 +208,6 @@ def _switch(change: Change, kind: str, other: Trial, count: int) -> str:
     cost = "one replica fewer serves while each new pod starts"
     if _is_silent(change, kind, other.strategy):
         cost = f"nobody answers for about {expected} s, at most {longest} s"
-    elif other.strategy == "surge":
-        cost = "no replica fewer serves"
     return f"rollout.strategy: {other.strategy} ({cost})"
 
 

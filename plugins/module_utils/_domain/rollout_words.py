@@ -14,6 +14,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_
 __all__ = [
     "amount",
     "few",
+    "figure",
     "growth",
     "lonely",
     "luck",
@@ -33,11 +34,14 @@ def few(names: Sequence[str], limit: int = _FEW) -> str:
 
 def amount(resource: str, number: int) -> str:
     """Return an amount of a resource with its unit: ``1500m cpu``, ``16.0 GiB memory``, ``2 nvidia.com/gpu``."""
+    return f"{figure(resource, number)} {resource}"
+
+
+def figure(resource: str, number: int) -> str:
+    """Return an amount without the resource's name."""
     if resource == "cpu":
-        return f"{number}m cpu"
-    if resource in ("memory", "ephemeral-storage"):
-        return f"{number / _GIB:.1f} GiB {resource}"
-    return f"{number} {resource}"
+        return f"{number}m"
+    return f"{number / _GIB:.1f} GiB" if resource in ("memory", "ephemeral-storage") else str(number)
 
 
 def luck(strategy: str, finding: Finding) -> str:

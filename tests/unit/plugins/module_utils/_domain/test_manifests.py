@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import (
+    find_strategy,
     plan_strategy,
     render_objects,
     with_owner,
@@ -441,3 +442,54 @@ def test_a_larger_model_may_take_longer() -> None:
     assert budgets == sorted(budgets)
     assert budgets[0] == 300
     assert budgets[2] > 3600
+
+
+def spec_of(**placement: Any) -> dict[str, Any]:
+    return pod({"placement": placement})
+
+
+def test_wishes_are_preferred_and_beside_the_users_own_affinity() -> None:
+    own = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {}}]}}
+    spec = spec_of(preferred_gpu_products=["H100"], preferred_node_labels={"node-type": "gpu-node"}, affinity=own)
+    wishes = spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [each["weight"] for each in wishes] == [1, 100, 100]
+    keys = [each["preference"]["matchExpressions"][0]["key"] for each in wishes[1:]]
+    assert keys == ["nvidia.com/gpu.product", "node-type"]
+
+
+def test_nodes_of_a_dedicated_pool_are_tolerated() -> None:
+    spec = spec_of(node_pool="inference", dedicated=True)
+    assert spec["nodeSelector"] == {"llmops.dev/node-pool": "inference"}
+    assert {"key": "llmops.dev/node-pool", "operator": "Equal", "value": "inference"} in spec["tolerations"]
+
+
+@pytest.mark.parametrize(("mode", "by"), [("required", "hostname"), ("preferred", "zone")])
+def test_anti_affinity_is_over_labels_that_the_pods_carry(mode: str, by: str) -> None:
+    made = find(render({"placement": {"anti_affinity": {"mode": mode, "by": by}}}), "Deployment", "chat-blue")
+    template = made["spec"]["template"]
+    rules = template["spec"]["affinity"]["podAntiAffinity"][f"{mode}DuringSchedulingIgnoredDuringExecution"]
+    term = rules[0] if mode == "required" else rules[0]["podAffinityTerm"]
+    assert term["labelSelector"]["matchLabels"] == made["spec"]["selector"]["matchLabels"]
+    assert term["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert term["topologyKey"].endswith(by)
+    assert spec_of(anti_affinity=mode)["affinity"]["podAntiAffinity"]
+
+
+def test_a_spread_can_be_hard() -> None:
+    (rule,) = spec_of(spread={"by": "zone", "required": True})["topologySpreadConstraints"]
+    assert (rule["topologyKey"], rule["whenUnsatisfiable"]) == ("topology.kubernetes.io/zone", "DoNotSchedule")
+    (rule,) = spec_of(spread="zone")["topologySpreadConstraints"]
+    assert rule["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "name"),
+    [
+        ({"maxSurge": 1, "maxUnavailable": 0}, "surge"),
+        ({"maxSurge": 0, "maxUnavailable": 1}, "in_place"),
+        ({"maxSurge": "25%", "maxUnavailable": "25%"}, None),
+    ],
+)
+def test_a_deployments_strategy_has_a_name(numbers: dict[str, Any], name: str | None) -> None:
+    assert find_strategy({"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": numbers}}}) == name
+    assert find_strategy({"spec": {"strategy": {"type": "Recreate"}}}) == "recreate"

@@ -233,3 +233,12 @@ def test_gpu_products_are_required_where_the_users_affinity_requires_nothing(nod
     spec = pod({"placement": {"gpu_products": ["A100"], "affinity": {"nodeAffinity": node}}})
     (term,) = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
     assert [each["values"] for each in term["matchExpressions"]] == [["A100"]]
+
+
+def test_placement_refuses_what_does_not_belong_together() -> None:
+    assert "placement.dedicated: needs node_pool" in complaint({"placement": {"dedicated": True}})
+    cpu = {"resources": {"accelerator": "none"}, "placement": {"preferred_gpu_products": ["H100"]}}
+    assert "placement.preferred_gpu_products: no accelerator is asked for" in complaint(cpu)
+    assert "placement.spread.by: no such choice" in complaint({"placement": {"spread": {"by": "rack"}}})
+    assert "placement.anti_affinity.mod: unknown key" in complaint({"placement": {"anti_affinity": {"mod": "none"}}})
+    assert "Did you mean required?" in complaint({"placement": {"anti_affinity": "require"}})
