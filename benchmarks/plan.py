@@ -98,8 +98,17 @@ def _pods() -> list[dict[str, Any]]:
 def _change(release: int) -> Change:
     labels = {"app.kubernetes.io/instance": f"chat-{release}", "llmops.dev/slot": "blue"}
     needs = parse_needs("llm", _template(release, NEW))
-    base = {"name": f"chat-{release}", "namespace": "llm", "needs": needs, "replicas": REPLICAS, "revision": NEW}
-    return Change(**base, pod_labels=labels, accelerator=GPU, replicas_now=REPLICAS, changes_template=True)
+    return Change(
+        name=f"chat-{release}",
+        namespace="llm",
+        needs=needs,
+        replicas=REPLICAS,
+        revision=NEW,
+        pod_labels=labels,
+        accelerator=GPU,
+        replicas_now=REPLICAS,
+        changes_template=True,
+    )
 
 
 def main() -> int:

@@ -47,7 +47,9 @@ class Board:
         self.pods: list[list[Placed]] = [[] for _node in self.nodes]
         self.waiting: list[Placed] = []
         self._index = {node.name: number for number, node in enumerate(self.nodes)}
-        self._apart: Counter[tuple[PodTerm, int]] = Counter()
+        # Who wants to be apart from whom: nodes by term. Pods by label, as most selectors name one label's value.
+        self._apart: dict[PodTerm, Counter[int]] = {}
+        self._labelled: dict[tuple[str, str], dict[tuple[str, str], tuple[int, Placed]]] = {}
         self._eligible: dict[object, tuple[int, ...]] = {}
         for pod in pods:
             self.add(pod)
@@ -64,8 +66,10 @@ class Board:
             return
         self.pods[number].append(placed)
         self._take(number, pod.requests, 1)
+        for pair in pod.labels.items():
+            self._labelled.setdefault(pair, {})[pod.namespace, pod.name] = number, placed
         for term in placed.apart:
-            self._apart[term, number] += 1
+            self._apart.setdefault(term, Counter())[number] += 1
 
     def remove(self, placed: Placed) -> None:
         """Give back what a pod that was added holds."""
@@ -75,8 +79,10 @@ class Board:
             return
         self.pods[number].remove(placed)
         self._take(number, placed.pod.requests, -1)
+        for pair in placed.pod.labels.items():
+            del self._labelled[pair][placed.pod.namespace, placed.pod.name]
         for term in placed.apart:
-            self._apart[term, number] -= 1
+            self._apart[term][number] -= 1
 
     def _take(self, number: int, requests: Amounts, sign: int) -> None:
         free = self.free[number]
@@ -115,10 +121,15 @@ class Board:
 
     def select(self, term: PodTerm, own: Collection[str] = ()) -> Iterator[int]:
         """Yield the node of each pod that a term means; ``own`` are names of pods that do not count."""
-        for number, pods in enumerate(self.pods):
-            for placed in pods:
-                if placed.pod.name not in own and selects(term, placed.pod.namespace, placed.pod.labels):
-                    yield number
+        for number, placed in self._candidates(term):
+            if placed.pod.name not in own and selects(term, placed.pod.namespace, placed.pod.labels):
+                yield number
+
+    def _candidates(self, term: PodTerm) -> Iterable[tuple[int, Placed]]:
+        for each in term.selector or ():
+            if each.operator == "In" and len(each.values) == 1:
+                return self._labelled.get((each.key, each.values[0]), {}).values()
+        return ((number, placed) for number, pods in enumerate(self.pods) for placed in pods)
 
     def count(self, selector: Selector | None, namespace: str, own: Collection[str] = ()) -> Counter[int]:
         """Return how many pods of a namespace are selected on each node, without those named in ``own``."""
@@ -131,10 +142,10 @@ class Board:
         """
         names = {placed.pod.name for placed in own if placed.pod.namespace == needs.namespace}
         taken = {(term.topology_key, self._domain(i, term)) for term in needs.apart for i in self.select(term, names)}
-        mine = Counter((t, self._index[p.pod.node]) for p in own if p.pod.node in self._index for t in p.apart)
-        for (term, number), held in self._apart.items():
-            if held > mine.get((term, number), 0) and selects(term, needs.namespace, needs.labels):
-                taken.add((term.topology_key, self._domain(number, term)))
+        for term, held in self._apart.items():
+            if selects(term, needs.namespace, needs.labels):
+                mine = Counter(self._index[p.pod.node] for p in own if p.pod.node in self._index and term in p.apart)
+                taken |= {(term.topology_key, self._domain(i, term)) for i in +(held - mine)}
         found = set()
         for key, domain in taken:
             found |= {i for i, node in enumerate(self.nodes) if domain is not None and domain_of(node, key) == domain}

@@ -79,7 +79,11 @@ class Chooser:
             return only, [only]
         several = min(change.replicas, change.replicas_now or 0) >= 2
         wanted = (["surge", "in_place"] if several else ["surge"]) if change.wish == "auto" else [change.wish]
-        tried = [self._try(change, own, kind, each) for each in wanted]
+        tried: list[Trial] = []
+        for strategy in wanted:
+            tried.append(self._try(change, own, kind, strategy))
+            if tried[-1].verdict is Result.PASS and not tried[-1].displaced:
+                return tried[-1], tried
         for result in (Result.PASS, Result.INCONCLUSIVE):
             fitting = [each for each in tried if each.verdict is result]
             if fitting:

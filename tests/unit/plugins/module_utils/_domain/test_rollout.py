@@ -17,7 +17,9 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.plan_tab
     render_table,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quota import Quota
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.roll import Ceiling, Chance,
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.roll import (
+    Ceiling,
+    Chance,
     Course,
     Domain,
     Rules,
@@ -496,3 +498,15 @@ def test_a_quota_binds_where_nodes_depend_on_each_other_too() -> None:
     assert explore(Course(1, 0, 1), [Domain(1, giving=1)], Rules(), ceilings=quota) is Chance.ALWAYS
     away = Quota("elsewhere", "pods", {"pods": 0})
     assert plan(change(), [node("a", 2)], *old("a"), quotas=(away,)).verdict is Result.PASS
+
+
+def test_pods_are_found_by_any_kind_of_selector() -> None:
+    def near(selector: dict[str, Any]) -> Change:
+        term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector, "namespaces": ["batch"]}
+        return change(now=None, spec={"affinity": {"podAffinity": {REQUIRED: [term]}}})
+
+    apart = {"topologyKey": ZONE, "labelSelector": {"matchLabels": {"app": "job"}}}
+    shy = {"metadata": {"labels": {"app": "job"}}, "spec": {"containers": []}}
+    hermit = pod("hermit", "b", shy, namespace="batch", affinity={"podAntiAffinity": {REQUIRED: [apart]}})
+    for selector in ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, {"matchLabels": {"app": "job"}}, {}):
+        assert dict(plan(near(selector), [node("a"), node("b")], hermit).places) == {"b": 1}
