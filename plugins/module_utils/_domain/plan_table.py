@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import Plan, ReleasePlan
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_words import few
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.table import align
 
 __all__ = ["describe_plan", "describe_release", "refusal", "render_table", "seconds"]
 
@@ -101,9 +102,7 @@ def _notes(plan: ReleasePlan) -> list[str]:
 
 def render_table(releases: Sequence[ReleasePlan]) -> list[str]:
     """Return the plan as aligned lines with a head line, and a line for each reason, way out and risk."""
-    rows = [_HEAD, *map(_row, releases)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    lines = align([_HEAD, *map(_row, releases)])
     return lines + [note for plan in releases for note in _notes(plan)]
 
 

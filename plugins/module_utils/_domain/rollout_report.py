@@ -227,7 +227,7 @@ def _label_ways(change: Change, board: Board) -> list[str]:
     return [
         text
         for requirement in (*change.needs.node_selector, *terms)
-        if requirement.operator == "In" and not any(requirement.holds(node.labels) for node in board.nodes)
+        if requirement.operator == "In" and not any(requirement.is_met(node.labels) for node in board.nodes)
         for text in [_label_way(requirement, board)]
     ]
 

@@ -268,7 +268,7 @@ def _untolerated(taints: Sequence[Taint], needs: Needs) -> Taint | None:
 def is_selected(node: Node, needs: Needs) -> bool:
     """Whether selectors and affinity of the pods mean a node; its state and its taints are another question."""
     terms = needs.node_terms
-    return all(each.holds(node.labels) for each in needs.node_selector) and (
+    return all(each.is_met(node.labels) for each in needs.node_selector) and (
         terms is None or any(term_matches(term, node.name, node.labels) for term in terms)
     )
 
@@ -278,7 +278,7 @@ def find_obstacle(node: Node, needs: Needs) -> str | None:
     if needs.node_name not in (None, node.name):
         return f"spec.nodeName is {needs.node_name}"
     for each in needs.node_selector:
-        if not each.holds(node.labels):
+        if not each.is_met(node.labels):
             return f"no label {each}"
     if needs.node_terms is not None and not any(term_matches(t, node.name, node.labels) for t in needs.node_terms):
         return f"node affinity asks for {' or '.join(map(str, needs.node_terms)) or 'nothing'}"

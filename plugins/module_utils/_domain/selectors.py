@@ -13,33 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import label_selector
+
 __all__ = ["NodeTerm", "Requirement", "Selector", "matches", "parse_node_terms", "parse_selector", "term_matches"]
 
 
 @dataclass(frozen=True)
-class Requirement:
-    """One condition on a label; ``operator`` is In, NotIn, Exists, DoesNotExist, Gt or Lt."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
-
-    def holds(self, labels: Mapping[str, str]) -> bool:
-        """Whether labels fulfil it; a number that is none fulfils neither Gt nor Lt."""
-        value = labels.get(self.key)
-        if self.operator == "In":
-            return value in self.values
-        if self.operator == "NotIn":
-            return value not in self.values
-        if self.operator == "Exists":
-            return value is not None
-        if self.operator == "DoesNotExist":
-            return value is None
-        try:
-            number, limit = int(value or ""), int(self.values[0])
-        except (IndexError, ValueError):
-            return False
-        return number > limit if self.operator == "Gt" else number < limit
+class Requirement(label_selector.Requirement):
+    """One requirement on a label, which can be told to people."""
 
     def __str__(self) -> str:
         if self.operator == "In" and len(self.values) == 1:
@@ -80,7 +61,7 @@ def parse_selector(item: Mapping[str, Any] | None) -> Selector | None:
 
 def matches(selector: Selector | None, labels: Mapping[str, str]) -> bool:
     """Whether labels are selected."""
-    return selector is not None and all(each.holds(labels) for each in selector)
+    return selector is not None and all(each.is_met(labels) for each in selector)
 
 
 def parse_node_terms(item: Mapping[str, Any] | None) -> tuple[NodeTerm, ...] | None:
@@ -97,6 +78,6 @@ def term_matches(term: NodeTerm, name: str, labels: Mapping[str, str]) -> bool:
     """Whether a node of this name and these labels fulfils a term."""
     if not term.labels and not term.fields:
         return False
-    return all(each.holds(labels) for each in term.labels) and all(
-        each.holds({"metadata.name": name}) for each in term.fields
+    return all(each.is_met(labels) for each in term.labels) and all(
+        each.is_met({"metadata.name": name}) for each in term.fields
     )

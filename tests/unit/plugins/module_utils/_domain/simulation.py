@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import parse_node
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quota import Quota
@@ -62,7 +62,7 @@ class Scene:
         return len(self.old) if self.replicas_now is None else self.replicas_now
 
 
-State = tuple[tuple[int | None, ...], tuple[int, ...]]
+State = tuple[tuple[Optional[int], ...], tuple[int, ...]]
 
 
 @dataclass
@@ -144,11 +144,11 @@ class Simulation:
         if scene.apart == ZONE and box.zone in {boxes[i].zone for i in own}:
             return False
         if scene.skew is not None:
-            group = (lambda i: boxes[i].zone) if scene.spread_by == ZONE else (lambda i: str(i))
-            counts = {group(i): 0 for i in range(len(boxes))}
+            groups = [each.zone if scene.spread_by == ZONE else str(i) for i, each in enumerate(boxes)]
+            counts = dict.fromkeys(groups, 0)
             for i in own:
-                counts[group(i)] += 1
-            return counts[group(index)] + 1 - min(counts.values()) <= scene.skew
+                counts[groups[i]] += 1
+            return counts[groups[index]] + 1 - min(counts.values()) <= scene.skew
         return True
 
 

@@ -510,3 +510,17 @@ def test_pods_are_found_by_any_kind_of_selector() -> None:
     hermit = pod("hermit", "b", shy, namespace="batch", affinity={"podAntiAffinity": {REQUIRED: [apart]}})
     for selector in ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, {"matchLabels": {"app": "job"}}, {}):
         assert dict(plan(near(selector), [node("a"), node("b")], hermit).places) == {"b": 1}
+
+
+def test_one_pod_fills_an_exclusive_domain() -> None:
+    alone = Rules(is_exclusive=True)
+    assert explore(Course(2, 1, 0), [Domain(4), Domain(4)], alone) is Chance.ALWAYS
+    assert explore(Course(3, 1, 0), [Domain(4), Domain(4)], alone) is Chance.NEVER
+    assert explore(Course(1, 1, 0), [Domain(4, giving=1)], alone) is Chance.NEVER
+    assert explore(Course(1, 1, 0), [Domain(4, holding=1)], Rules(is_exclusive=True, old_block=False)) is Chance.ALWAYS
+
+
+def test_only_pods_on_nodes_that_may_be_used_are_evicted() -> None:
+    wanted = change(now=None, priority=5, spec={"nodeSelector": {"gpu": "A100"}})
+    found = plan(wanted, [node("a"), node("b", gpu="A100")], stranger("a", name="far"), stranger("b", name="near"))
+    assert found.displaced == ("batch/near",)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.files import write_report
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.report import write_report
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import LlmopsError
 
 
