@@ -13,7 +13,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 from urllib.parse import quote, urlencode
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.labels import FIELD_MANAGER
@@ -35,7 +35,9 @@ with contextlib.suppress(ImportError):  # it comes with the kubernetes package, 
 
 __all__ = ["RESOURCES", "KubeClient"]
 
-# kind -> (API path, plural, lives in a namespace)
+T = TypeVar("T")
+
+# kind -> (API path, plural, lives in a namespace); a kind with a version is read where a cluster serves no newer one
 RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "ConfigMap": ("api/v1", "configmaps", True),
     "DaemonSet": ("apis/apps/v1", "daemonsets", True),
@@ -51,7 +53,13 @@ RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "PodDisruptionBudget": ("apis/policy/v1", "poddisruptionbudgets", True),
     "PriorityClass": ("apis/scheduling.k8s.io/v1", "priorityclasses", False),
     "ReplicaSet": ("apis/apps/v1", "replicasets", True),
+    "ResourceClaim": ("apis/resource.k8s.io/v1", "resourceclaims", True),
+    "ResourceClaim.v1beta1": ("apis/resource.k8s.io/v1beta1", "resourceclaims", True),
+    "ResourceClaim.v1beta2": ("apis/resource.k8s.io/v1beta2", "resourceclaims", True),
     "ResourceQuota": ("api/v1", "resourcequotas", True),
+    "ResourceSlice": ("apis/resource.k8s.io/v1", "resourceslices", False),
+    "ResourceSlice.v1beta1": ("apis/resource.k8s.io/v1beta1", "resourceslices", False),
+    "ResourceSlice.v1beta2": ("apis/resource.k8s.io/v1beta2", "resourceslices", False),
     "RuntimeClass": ("apis/node.k8s.io/v1", "runtimeclasses", False),
     "Secret": ("api/v1", "secrets", True),
     "Service": ("api/v1", "services", True),
@@ -108,8 +116,19 @@ class KubeClient:
         self, kind: str, namespace: str | None, selector: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
         """Return all objects of a kind by label and field selector, page by page."""
+        return self._list(kind, namespace, dict, selector, fields)
+
+    def list_parsed(
+        self, kind: str, namespace: str | None, parse: Callable[[Mapping[str, Any]], T], *, fields: str = ""
+    ) -> list[T]:
+        """Return what ``parse`` makes of each object, page by page, so that big objects are not held all at once."""
+        return self._list(kind, namespace, parse, "", fields)
+
+    def _list(
+        self, kind: str, namespace: str | None, parse: Callable[[Mapping[str, Any]], T], selector: str, fields: str
+    ) -> list[T]:
         what = f"listing {RESOURCES[kind][1]} in {namespace or 'the cluster'}"
-        items: list[dict[str, Any]] = []
+        items: list[T] = []
         query = {"limit": str(_PAGE_SIZE), "labelSelector": selector, "fieldSelector": fields, "continue": ""}
         while True:
             path = _path(kind, namespace) + "?" + urlencode({k: v for k, v in query.items() if v})
@@ -119,7 +138,7 @@ class KubeClient:
                 items, query["continue"] = [], ""
                 continue
             page = self._expect(status, answer, what)
-            items += page.get("items") or []
+            items += map(parse, page.get("items") or ())
             query["continue"] = (page.get("metadata") or {}).get("continue") or ""
             if not query["continue"]:
                 return items

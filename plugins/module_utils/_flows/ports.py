@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable, Protocol
+from typing import Any, Callable, Protocol, TypeVar
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.weight_files import ModelFolder
 
 __all__ = ["Clock", "ClusterApi", "ModelFolders", "Outcome"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class ClusterApi(Protocol):
         self, kind: str, namespace: str | None, selector: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
         """Return objects by label and field selector."""
+
+    def list_parsed(
+        self, kind: str, namespace: str | None, parse: Callable[[Mapping[str, Any]], T], *, fields: str = ""
+    ) -> list[T]:
+        """Return what ``parse`` makes of each object; no more than a page of them is held at a time."""
 
     def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
         """Server-side apply."""

@@ -67,6 +67,8 @@ def names(items: list[dict[str, Any]]) -> list[str]:
         ("Namespace", None, "llm", "/api/v1/namespaces/llm"),
         ("NetworkPolicy", "llm", "chat", "/apis/networking.k8s.io/v1/namespaces/llm/networkpolicies/chat"),
         ("Node", None, "first", "/api/v1/nodes/first"),
+        ("ResourceSlice", None, "a", "/apis/resource.k8s.io/v1/resourceslices/a"),
+        ("ResourceClaim.v1beta2", "llm", "a", "/apis/resource.k8s.io/v1beta2/namespaces/llm/resourceclaims/a"),
         ("Service", "l/m", "a?b", "/api/v1/namespaces/l%2Fm/services/a%3Fb"),
     ],
 )
@@ -113,6 +115,18 @@ def test_a_long_list_is_read_page_by_page_with_the_same_selector(api, answers):
     assert names(client.list_objects("Pod", "llm", "app=vllm")) == ["a", "b", "c", "d"]
     assert [each.query.get("continue") for each in api.asked] == [None, "one", "two"]
     assert {each.query["labelSelector"] for each in api.asked} == {"app=vllm"}
+
+
+def test_a_parsed_list_makes_of_each_page_what_is_wanted_before_it_asks_for_the_next(api, answers):
+    client, seen = answers(page(["a", "b"], "one"), page(["c"])), []
+
+    def parse(item):
+        seen.append(len(api.asked))
+        return item["metadata"]["name"].upper()
+
+    assert client.list_parsed("Pod", None, parse, fields="status.phase!=Failed") == ["A", "B", "C"]
+    assert seen == [1, 1, 2]
+    assert {each.query["fieldSelector"] for each in api.asked} == {"status.phase!=Failed"}
 
 
 def test_a_list_whose_snapshot_is_gone_in_the_middle_is_read_anew_without_doubles(api, answers):

@@ -18,7 +18,7 @@ from typing import Any, Callable
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 
 Key = tuple[str, str, str]
-_CLUSTER_WIDE = ("Namespace", "Node", "PersistentVolume", "PriorityClass", "RuntimeClass")
+_CLUSTER_WIDE = ("Namespace", "Node", "PersistentVolume", "PriorityClass", "ResourceSlice", "RuntimeClass")
 
 
 def node(name: str = "roomy", **amounts: str) -> dict[str, Any]:
@@ -73,6 +73,7 @@ class MemoryCluster:
         self.broken: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
         self.before_patch: dict[str, Callable[[], Any]] = {}
+        self.unserved: set[str] = {"ResourceSlice.v1beta1", "ResourceSlice.v1beta2"}
         self.pod_logs: dict[str, str] = {}
         self.fail_at_write: int | None = None
         self._applied: dict[Key, dict[str, Any]] = {}
@@ -133,6 +134,14 @@ class MemoryCluster:
                 # Items of lists say neither kind nor version.
                 found.append(copy.deepcopy({k: v for k, v in item.items() if k not in ("kind", "apiVersion")}))
         return found
+
+    def list_parsed(
+        self, kind: str, namespace: str | None, parse: Callable[[Mapping[str, Any]], Any], *, fields: str = ""
+    ) -> list[Any]:
+        if kind in self.unserved:
+            self._check("list", kind)
+            raise ClusterError(f"{kind} is not served", {"status": 404})
+        return [parse(item) for item in self.list_objects(kind, namespace, fields=fields)]
 
     def apply(self, item: Mapping[str, Any], *, dry_run: bool = False, force: bool = False) -> dict[str, Any]:
         self._check("patch", item["kind"])
