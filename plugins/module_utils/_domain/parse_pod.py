@@ -36,10 +36,10 @@ __all__ = [
     "parse_placement",
     "parse_probes",
     "parse_security",
+    "parse_toleration",
 ]
 
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
-_TOLERATION_FIELDS = ("effect", "key", "operator", "tolerationSeconds", "value")
 _DAY_SECONDS = 86400
 _MODES = ("none", "preferred", "required")
 
@@ -94,9 +94,13 @@ def _check_node_affinity(fields: Fields) -> None:
     fields.finish()
 
 
-def _parse_toleration(fields: Fields) -> dict[str, Any]:
-    for field in _TOLERATION_FIELDS:
+def parse_toleration(fields: Fields) -> dict[str, Any]:
+    """Return a toleration as Kubernetes has it, checked as far as a typing error would change what it means."""
+    for field in ("key", "value"):
         fields.raw(field)
+    fields.text("operator", None, choices=("Exists", "Equal", "Gt", "Lt"))
+    fields.text("effect", None, choices=("NoSchedule", "PreferNoSchedule", "NoExecute"))
+    fields.raw("tolerationSeconds")
     fields.finish()
     return fields.whole()
 
@@ -143,7 +147,7 @@ def parse_placement(fields: Fields, accelerator: str | None) -> Placement:
         node_selector=fields.text_map("node_selector"),
         preferred_node_labels=fields.text_map("preferred_node_labels"),
         affinity=dict(affinity) if isinstance(affinity, dict) and affinity else None,
-        tolerations=tuple(_parse_toleration(each) for each in fields.list_of_fields("tolerations")),
+        tolerations=tuple(parse_toleration(each) for each in fields.list_of_fields("tolerations")),
         spread=spread,
         spread_is_required=spread_is_required,
         anti_affinity=anti_affinity,

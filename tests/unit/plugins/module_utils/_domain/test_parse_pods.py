@@ -95,6 +95,14 @@ def container(**more: Any) -> list[dict[str, Any]]:
                 "value. Did you mean operator?"
             ),
         ),
+        (
+            {"placement.tolerations": [{"key": "x", "operator": "exists"}]},
+            "placement.tolerations[0].operator: no such choice (got 'exists'); allowed: Exists, Equal, Gt, Lt. Did you",
+        ),
+        (
+            {"placement.tolerations": [{"key": "x", "effect": "NoSchedul"}]},
+            "placement.tolerations[0].effect: no such choice (got 'NoSchedul')",
+        ),
         (affinity([]), "IgnoredDuringExecution: expected a mapping (got [])"),
         (affinity({"nodeSelectorTerms": None}), "IgnoredDuringExecution.nodeSelectorTerms: needs at least one term"),
         (affinity({"nodeSelectorTerms": {}}), "IgnoredDuringExecution.nodeSelectorTerms: expected a list (got {})"),
