@@ -16,10 +16,22 @@ from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units import parse_quantity
 
-__all__ = ["Amounts", "Node", "Pod", "Taint", "parse_node", "parse_pod", "pod_limits", "pod_requests"]
+__all__ = [
+    "ALIVE_FIELDS",
+    "Amounts",
+    "Node",
+    "Pod",
+    "Taint",
+    "parse_node",
+    "parse_pod",
+    "pod_limits",
+    "pod_requests",
+]
 
 Amounts = Mapping[str, int]
 _ENDED = ("Succeeded", "Failed")
+# Field selector of the pods that can hold something: those that have ended do not, and there can be thousands of them.
+ALIVE_FIELDS = ",".join(f"status.phase!={phase}" for phase in _ENDED)
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Node:
 class Pod:
     """A pod; ``node`` None while it waits for one, ``reason`` why it has failed, ``leaving`` that it was deleted.
 
-    ``owner`` is kind and name of its controller, such as ``ReplicaSet/chat-blue-5d9c``.
+    ``owner`` is kind and name of its controller, such as ``ReplicaSet/chat-blue-5d9c``; ``nominated_node`` is where the
+    scheduler has made room for it by preemption while it waits.
     """
 
     namespace: str
@@ -61,6 +74,7 @@ class Pod:
     priority: int = 0
     leaving: bool = False
     owner: str = ""
+    nominated_node: str | None = None
 
     @property
     def holds_resources(self) -> bool:
@@ -155,4 +169,5 @@ def parse_pod(item: Mapping[str, Any]) -> Pod:
         priority=int(spec.get("priority") or 0),
         leaving=bool(metadata.get("deletionTimestamp")),
         owner=f"{owners[0]['kind']}/{owners[0]['name']}" if owners else "",
+        nominated_node=status.get("nominatedNodeName") or None,
     )

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 
-__all__ = ["GPU_PRODUCT", "NODE_POOL", "PREFERRED", "REQUIRED", "render_placement"]
+__all__ = ["GPU_PRODUCT", "NODE_POOL", "PREFERRED", "REQUIRED", "own_toleration", "render_placement"]
 
 # GPU Feature Discovery's label; provider labels go through placement.node_selector.
 GPU_PRODUCT = "nvidia.com/gpu.product"
@@ -57,6 +57,11 @@ def _one_of(key: str, values: Sequence[str]) -> dict[str, Any]:
     return {"key": key, "operator": "In", "values": list(values)}
 
 
+def own_toleration(accelerator: str) -> dict[str, str]:
+    """Return what every model server tolerates: GPU nodes are usually tainted with the resource's own name."""
+    return {"key": accelerator, "operator": "Exists", "effect": "NoSchedule"}
+
+
 def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
     """Return the fields of a pod spec that say where it may run; only those that are needed."""
     placement, accelerator = server.placement, server.resources.accelerator
@@ -70,8 +75,7 @@ def render_placement(server: ModelServer, slot: str) -> dict[str, Any]:
         spec["affinity"] = affinity
     tolerations = [copy.deepcopy(each) for each in placement.tolerations]
     if accelerator is not None:
-        # GPU nodes are usually tainted with the resource's own name.
-        own = {"key": accelerator, "operator": "Exists", "effect": "NoSchedule"}
+        own = own_toleration(accelerator)
         tolerations = tolerations if own in tolerations else [own, *tolerations]
     if placement.dedicated:
         tolerations.append({"key": NODE_POOL, "operator": "Equal", "value": placement.node_pool})

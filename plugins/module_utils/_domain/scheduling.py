@@ -36,6 +36,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selector
 
 __all__ = [
     "HOSTNAME",
+    "PODS",
     "Needs",
     "Placed",
     "PodTerm",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import parse_node
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import ALIVE_FIELDS, parse_node
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.plan_table import (
@@ -48,10 +48,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports imp
 
 __all__ = ["Draft", "Foresight", "Outlook", "Planning", "foresee", "plan_releases"]
 
-# What has ended holds nothing, and there can be thousands of it.
 _PERMISSION = "roles/model_server/files/rbac-planner.yml holds a ClusterRole that is enough"
 _REFUSED = {"auto": (Result.FAIL,), "require": (Result.FAIL, Result.INCONCLUSIVE)}
-_ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ class _Sight:
         wants = {kind: any(_class_of(draft, kind) for draft in drafts) for kind in _CLASSES}
         calls: list[Callable[[], Any]] = [
             partial(api.list_objects, "Node", None),
-            partial(api.list_objects, "Pod", None, fields=_ALIVE),
+            partial(api.list_objects, "Pod", None, fields=ALIVE_FIELDS),
             *(partial(self._try, "ResourceQuota", partial(api.list_objects, "ResourceQuota", each)) for each in places),
             *(partial(self._try, kind, partial(api.list_objects, kind, None)) for kind in _CLASSES if wants[kind]),
             *(

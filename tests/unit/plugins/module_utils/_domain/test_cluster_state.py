@@ -59,6 +59,7 @@ def test_a_pod_is_read_with_what_it_asks_for() -> None:
     pod = parse_pod(item)
     assert pod == Pod("llm", "p", {"a": "b"}, "a", {"cpu": 100}, "Failed", "Evicted", 7, True, "ReplicaSet/r")
     assert parse_pod({"metadata": {"name": "p"}}) == Pod("", "p", phase="Pending")
+    assert parse_pod({"metadata": {"name": "p"}, "status": {"nominatedNodeName": "a"}}).nominated_node == "a"
 
 
 @pytest.mark.parametrize(
