@@ -15,8 +15,9 @@ from datetime import datetime, timezone
 from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.accelerators import is_extended
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.capacity import describe_free
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import Wait, find_ended, parse_time
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import find_engine
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readiness import (
     RolloutState,
@@ -24,6 +25,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.readines
     evaluate_rollout,
     find_revision,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import parse_needs
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
@@ -32,6 +34,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots imp
     find_service,
     find_stable_slot,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.supply import read_supply
 
 __all__ = ["GateRequest", "Prober", "gate"]
 
@@ -169,17 +172,17 @@ class _Gate:
         return tuple(reasons)
 
     def _free_gpus(self, snapshot: Snapshot) -> str:
-        """Return how many of the wanted accelerators are free, as far as we may see."""
-        engine = find_engine(snapshot.deployment or {})
-        wanted = {k: v for k, v in ((engine.get("resources") or {}).get("limits") or {}).items() if "/" in k}
+        """Return how many of the wanted accelerators these pods could have, as far as we may see."""
+        template = ((snapshot.deployment or {}).get("spec") or {}).get("template") or {}
+        needs = parse_needs(self.request.namespace, template)
+        wanted = {name: amount for name, amount in needs.requests.items() if is_extended(name)}
+        if not wanted:
+            return "see resources.requests and placement"
         try:
-            nodes = self.api.list_objects("Node", None)
-            pods = self.api.list_objects("Pod", None, fields="spec.nodeName!=")
+            supply = read_supply(self.api, tuple(wanted), needs)
         except ClusterError as error:
             return f"free accelerators are unknown: {error.message}"
-        return "; ".join(_count_free(name, int(amount), nodes, pods) for name, amount in wanted.items()) or (
-            "see resources.requests and placement"
-        )
+        return "; ".join(describe_free(supply, name, amount) for name, amount in wanted.items())
 
     def _ask(self, snapshot: Snapshot, state: RolloutState) -> Outcome:
         deployment = snapshot.deployment or {}
@@ -292,16 +295,3 @@ def _parse_since(text: str | None) -> datetime | None:
         allowed = "ISO 8601 such as 2026-01-31T12:00:00+00:00"
         raise InputError([Problem("since", "is no time with a zone", repr(text), allowed)])
     return since
-
-
-def _count_free(
-    resource: str, wanted: int, nodes: Sequence[Mapping[str, Any]], pods: Sequence[Mapping[str, Any]]
-) -> str:
-    allocatable = sum(int(((node.get("status") or {}).get("allocatable") or {}).get(resource, 0)) for node in nodes)
-    used = sum(
-        int(((container.get("resources") or {}).get("requests") or {}).get(resource, 0))
-        for pod in pods
-        if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-        for container in pod["spec"]["containers"]
-    )
-    return f"{resource}: {allocatable - used} of {allocatable} in the cluster are free, each pod needs {wanted}"

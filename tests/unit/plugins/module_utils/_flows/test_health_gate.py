@@ -17,9 +17,10 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_ga
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
 
 from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, written
-from tests.unit.plugins.module_utils._flows.memory import MemoryClock, MemoryCluster
+from tests.unit.plugins.module_utils._flows.memory import MemoryClock, MemoryCluster, node
 
 EARLIER = "2026-01-01T11:59:00Z"
+GPU = "nvidia.com/gpu"
 GPUS = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
 
 
@@ -336,17 +337,29 @@ def unscheduled(release: Release) -> None:
 def test_a_pod_without_a_gpu_fails_with_the_schedulers_words_and_the_free_gpus(release):
     unscheduled(release)
     del release.cluster.objects["Node", "", "roomy"]
-    release.cluster.put({"kind": "Node", "metadata": {"name": "n"}, "status": {"allocatable": {"nvidia.com/gpu": "4"}}})
-    taken = [{"name": "x", "resources": {"requests": {"nvidia.com/gpu": "4"}}}]
-    for name, phase in (("busy", "Running"), ("done", "Succeeded")):
-        place = {"name": name, "namespace": "elsewhere"}
-        release.cluster.put(
-            {"kind": "Pod", "metadata": place, "spec": {"containers": taken}, "status": {"phase": phase}}
-        )
+    release.cluster.put(node("n", **{GPU: "4"}))
+    taken = [{"name": "x", "resources": {"requests": {GPU: "4"}}}]
+    for name, phase in (("busy", "Running"), ("done", "Succeeded"), ("refused", "Failed")):
+        place, spec = {"name": name, "namespace": "elsewhere"}, {"nodeName": "n", "containers": taken}
+        release.cluster.put({"kind": "Pod", "metadata": place, "spec": spec, "status": {"phase": phase}})
     release.cluster.find("Pod", "llm", "a")["spec"]["containers"][0]["resources"] = {}
     reasons = release.gate().result["reasons"]
     assert GPUS in reasons[0]
     assert reasons[1] == "nvidia.com/gpu: 0 of 4 in the cluster are free, each pod needs 1"
+
+
+def test_gpus_that_the_release_cannot_use_are_told_apart_from_the_free_ones(release):
+    unscheduled(release)
+    release.cluster.find("Node", "", "roomy")["spec"] = {"unschedulable": True}
+    assert release.gate().result["reasons"][1] == (
+        "nvidia.com/gpu: 0 of 64 in the cluster are free, each pod needs 1; out of reach: 64 on node roomy (cordoned)"
+    )
+
+
+def test_a_release_without_an_accelerator_is_referred_to_its_requests(release):
+    unscheduled(release)
+    release.deployment["spec"]["template"]["spec"]["containers"][0]["resources"] = {}
+    assert release.gate().result["reasons"][1] == "see resources.requests and placement"
 
 
 def test_free_gpus_that_may_not_be_looked_at_are_said_to_be_unknown(release):
