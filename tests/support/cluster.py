@@ -19,8 +19,11 @@ from tests.support.processes import wait_until
 __all__ = ["AuditLog", "Cluster", "ClusterRefusal"]
 
 PATHS = {
+    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
     "ConfigMap": "/api/v1/namespaces/{ns}/configmaps",
     "Deployment": "/apis/apps/v1/namespaces/{ns}/deployments",
+    "DeviceClass": "/apis/resource.k8s.io/v1/deviceclasses",
     "Event": "/api/v1/namespaces/{ns}/events",
     "Job": "/apis/batch/v1/namespaces/{ns}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases",
@@ -29,6 +32,9 @@ PATHS = {
     "Pod": "/api/v1/namespaces/{ns}/pods",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets",
     "ReplicaSet": "/apis/apps/v1/namespaces/{ns}/replicasets",
+    "ResourceClaim": "/apis/resource.k8s.io/v1/namespaces/{ns}/resourceclaims",
+    "ResourceQuota": "/api/v1/namespaces/{ns}/resourcequotas",
+    "ResourceSlice": "/apis/resource.k8s.io/v1/resourceslices",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles",
     "RoleBinding": "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/rolebindings",
     "Secret": "/api/v1/namespaces/{ns}/secrets",

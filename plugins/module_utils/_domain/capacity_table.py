@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_words import few
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.table import align
 
 __all__ = ["render_table"]
@@ -24,7 +25,7 @@ _PRODUCTS = (
     "BLOCKED",
     "ON ONE NODE",
 )
-_NODES = ("NODE", "RESOURCE", "PRODUCT", "CAPACITY", "HELD", "FREE", "BLOCKED", "REASON")
+_NODES = ("NODES", "RESOURCE", "PRODUCT", "CAPACITY", "HELD", "FREE", "BLOCKED", "REASON")
 _NONE, _UNSEEN = "-", "?"
 
 
@@ -61,9 +62,8 @@ def _product_row(item: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _node_row(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
+def _node_row(item: Mapping[str, Any]) -> tuple[str, ...]:
     return (
-        name,
         item.get("resource") or f"{item['driver']} (DRA)",
         _name(item),
         str(item["capacity"]),
@@ -74,15 +74,21 @@ def _node_row(name: str, item: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _node_rows(nodes: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return a row for each kind of node, with the names of the first: a cluster has hundreds that are alike."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for node in nodes:
+        for item in (*node["resources"], *node["devices"]):
+            alike.setdefault(_node_row(item), []).append(node["name"])
+    return [(few(names), *row) for row, names in alike.items()]
+
+
 def render_table(data: Mapping[str, Any]) -> list[str]:
     """Return the products, the nodes, the quotas, who waits, and the notes of ``describe_stock`` as lines."""
     rows = [_PRODUCTS, *map(_product_row, [*data["products"], *(data["devices"] or ())])]
     if len(rows) == 1:
         return ["no accelerators", *data["notes"]]
-    by_node = [
-        _node_row(node["name"], item) for node in data["nodes"] for item in (*node["resources"], *node["devices"])
-    ]
-    lines = [*align(rows), "", *align([_NODES, *by_node])]
+    lines = [*align(rows), "", *align([_NODES, *_node_rows(data["nodes"])])]
     lines += [
         f"quota {each['namespace']}/{each['name']}: {each['used']} of {each['hard']} {each['resource']} are used, "
         f"{each['effective_free']} can be had"

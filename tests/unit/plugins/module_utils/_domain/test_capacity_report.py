@@ -246,6 +246,14 @@ def test_the_table_shows_products_nodes_quotas_and_who_waits() -> None:
     assert lines.index("") > 3
 
 
+def test_nodes_that_are_alike_share_a_line_of_the_table() -> None:
+    nodes = [node(f"n{number:03d}", A100, has={GPU: 8}) for number in range(200)]
+    lines = render_table(stock(nodes, [pod("p", "n007")]))
+    assert len(lines) == 2 + 1 + 3
+    assert lines[4].startswith("n000, n001, n002, n003 and 195 more  nvidia.com/gpu")
+    assert lines[5].split()[:5] == ["n007", GPU, "NVIDIA-A100-SXM4-80GB", "8", "1"]
+
+
 def test_the_table_of_a_cluster_without_accelerators_says_so_and_why() -> None:
     assert render_table(stock([node("plain")])) == ["no accelerators"]
     assert render_table(stock([node("bare", A100)]))[1].startswith("node bare has the label")
