@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_labels import AMD_PRODUCTS, NVIDIA_PRODUCTS
+
 __all__ = ["DRIVERS", "RESOURCES", "UNKNOWN", "Product", "find_hint", "is_accelerator", "is_extended", "parse_product"]
 
 UNKNOWN = "unknown"
@@ -41,17 +43,10 @@ RESOURCES = (
 DRIVERS = ("gpu.*", "gaudi.*", "tpu.*", "npu.*", "neuron.*")
 
 _NVIDIA, _MIG = "nvidia.com/gpu", "nvidia.com/mig-"
-# https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery, then what providers and
-# provisioners write. kubernetes.azure.com/accelerator is no product: it says "nvidia".
+# By the domain of a resource, the most exact first.
 _PRODUCT_LABELS: Mapping[str, tuple[str, ...]] = {
-    "nvidia.com": (
-        "nvidia.com/gpu.product",
-        "cloud.google.com/gke-accelerator",
-        "eks.amazonaws.com/instance-gpu-name",
-        "karpenter.k8s.aws/instance-gpu-name",
-        "karpenter.azure.com/sku-gpu-name",
-    ),
-    "amd.com": ("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name"),
+    "nvidia.com": NVIDIA_PRODUCTS,
+    "amd.com": AMD_PRODUCTS,
     "gpu.intel.com": ("gpu.intel.com/product",),
     "google.com": ("cloud.google.com/gke-tpu-accelerator",),
     "aws.amazon.com": ("eks.amazonaws.com/instance-accelerator-name", "karpenter.k8s.aws/instance-accelerator-name"),
@@ -65,6 +60,7 @@ _GIB_LABELS: Mapping[str, tuple[str, ...]] = {"amd.com": ("amd.com/gpu.vram", "b
 _HINTS = (("nvidia.com/gpu.present", "true"), ("feature.node.kubernetes.io/amd-gpu", "true"))
 
 _SHARED_RESOURCE, _SHARED_PRODUCT = ".shared", "-SHARED"
+# https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery
 _MIG_PRODUCT = re.compile(r"-MIG-(\d+g\.\d+gb[^-]*)(?:-SHARED)?$")
 _NUMBER = re.compile(r"^(\d+)[A-Za-z]*$")
 

@@ -10,7 +10,16 @@ from collections.abc import Mapping
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import GPU_PRODUCT
 
-__all__ = ["GPU_TYPE", "INSTANCE_TYPES", "NODE_TYPE", "PRODUCTS", "derive_labels", "gpu_type"]
+__all__ = [
+    "AMD_PRODUCTS",
+    "GPU_TYPE",
+    "INSTANCE_TYPES",
+    "NODE_TYPE",
+    "NVIDIA_PRODUCTS",
+    "PRODUCTS",
+    "derive_labels",
+    "gpu_type",
+]
 
 # What tutorials select by, and nobody sets.
 GPU_TYPE = "gpu-type"
@@ -18,15 +27,16 @@ NODE_TYPE = "node-type"
 _GPU_NODE = "gpu-node"
 
 # Who says which product it is, the most exact first: GPU Feature Discovery, GKE, EKS Auto Mode, Karpenter on AWS and on
-# Azure, AMD's labeller. AKS' own label (kubernetes.azure.com/accelerator) names but the vendor.
-PRODUCTS = (
+# Azure; AMD's labeller. AKS' own label (kubernetes.azure.com/accelerator) names but the vendor.
+NVIDIA_PRODUCTS = (
     GPU_PRODUCT,
     "cloud.google.com/gke-accelerator",
     "eks.amazonaws.com/instance-gpu-name",
     "karpenter.k8s.aws/instance-gpu-name",
     "karpenter.azure.com/sku-gpu-name",
-    "amd.com/gpu.product-name",
 )
+AMD_PRODUCTS = ("amd.com/gpu.product-name", "beta.amd.com/gpu.product-name")
+PRODUCTS = (*NVIDIA_PRODUCTS, *AMD_PRODUCTS)
 INSTANCE_TYPES = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 
 _VENDOR_WORDS = frozenset(("NVIDIA", "TESLA", "GEFORCE", "QUADRO", "AMD", "INSTINCT"))
