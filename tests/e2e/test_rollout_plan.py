@@ -73,8 +73,9 @@ def _set_gpus(cluster: Cluster, node: str, count: int | None) -> None:
 def _yard(make_namespace: MakeNamespace, cluster: Cluster, audit: AuditLog) -> Iterator[Yard]:
     namespace = make_namespace("plan")
     cluster.create(standin_configmap(namespace))
-    # Nodes that other tests pretend are tainted.
-    node, *_others = (each["metadata"]["name"] for each in cluster.items("Node") if not each["spec"].get("taints"))
+    # Nodes that others pretend have no kubelet, which alone takes a capacity over.
+    kubelets = [each for each in cluster.items("Node") if each["status"]["nodeInfo"]["containerRuntimeVersion"]]
+    node = kubelets[0]["metadata"]["name"]
 
     def allocatable() -> str:
         (found,) = (each for each in cluster.items("Node") if each["metadata"]["name"] == node)
