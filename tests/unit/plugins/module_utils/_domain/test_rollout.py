@@ -524,3 +524,13 @@ def test_only_pods_on_nodes_that_may_be_used_are_evicted() -> None:
     wanted = change(now=None, priority=5, spec={"nodeSelector": {"gpu": "A100"}})
     found = plan(wanted, [node("a"), node("b", gpu="A100")], stranger("a", name="far"), stranger("b", name="near"))
     assert found.displaced == ("batch/near",)
+
+
+def test_old_pods_without_a_node_go_first_where_nodes_depend_on_each_other_too() -> None:
+    assert explore(Course(1, 0, 1), [Domain(1)], Rules(max_skew=1), waiting=2) is Chance.ALWAYS
+
+
+def test_as_few_pods_as_will_do_are_evicted_of_a_node() -> None:
+    small = [stranger("a", name=f"small-{number}") for number in range(2)]
+    found = plan(change(now=None, priority=5, spec={"gpus": 2}), [node("a", 2)], *small)
+    assert set(found.displaced) == {"batch/small-0", "batch/small-1"}
