@@ -126,7 +126,9 @@ class Yard:
 
 
 def deploy(places: Places, *releases: dict[str, Any]) -> dict[str, str]:
-    result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": list(releases)})
+    # What cannot start is what the gate is for; a plan would refuse most of it before.
+    options = {"kubeconfig": str(places.kubeconfig), "plan": "skip"}
+    result = run_module("model_server", {**options, "model_servers": list(releases)})
     assert not result.get("failed"), result["msg"]
     return {each["name"]: each["revision"] for each in result["model_servers"]}
 
