@@ -71,7 +71,7 @@ class Fleet:
             self.cluster.call(
                 "PATCH", f"/api/v1/nodes/{name}/status", {"status": status}, "application/merge-patch+json"
             )
-        wait_until(lambda: not any(map(self._is_unready, self.nodes)), 30, "nodes that are ready", 0.2)
+        wait_until(lambda: not any(map(self._is_unready, self.nodes)), 60, "nodes that are ready", 0.2)
 
     def _is_unready(self, name: str) -> bool:
         node = self.cluster.get("Node", "", name) or {}
@@ -82,6 +82,7 @@ class Fleet:
         self, namespace: str, name: str, resources: Mapping[str, int], node: str | None = None, **spec: Any
     ) -> None:
         """Create a pod that tolerates the fleet's taint, on a node or for the scheduler to place on the fleet."""
+        self.beat()
         amounts = {key: str(value) for key, value in resources.items()}
         container = {"name": "c", "image": "llmops.local/none", "securityContext": RESTRICTED}
         container["resources"] = {"limits": amounts}
@@ -106,7 +107,7 @@ class Fleet:
             node = pod["spec"].get("nodeName")
             return (node,) if node or refused else None
 
-        (node,) = wait_until(decided, 20, f"the scheduler's decision on {name}", 0.2)
+        (node,) = wait_until(decided, 60, f"the scheduler's decision on {name}", 0.2)
         return str(node) if node else None
 
     def info(self, **options: Any) -> dict[str, Any]:
