@@ -53,9 +53,23 @@ def test_the_example_is_aimed_by_variables_alone_and_check_mode_writes_nothing(
     way: str, cluster: Cluster, places: Places, audit: AuditLog, tmp_path: Path
 ) -> None:
     mark = audit.mark()
-    code, output = run_example(aim(way, cluster, places), places, tmp_path, "--limit", "staging-1")
+    # The local cluster has no room for the example's GPUs, as its plan would say.
+    words = ("--limit", "staging-1", "-e", "model_server_plan=skip")
+    code, output = run_example(aim(way, cluster, places), places, tmp_path, *words)
     assert code == 0, output
     assert "changed=1" in output
+    assert audit.writes(mark, "llm") == []
+
+
+def test_the_example_is_refused_by_a_cluster_without_its_gpus(
+    cluster: Cluster, places: Places, audit: AuditLog, tmp_path: Path
+) -> None:
+    mark = audit.mark()
+    code, output = run_example(aim("kubeconfig", cluster, places), places, tmp_path, "--limit", "staging-1")
+    assert code == 2, output
+    words = " ".join(output.split())
+    assert "The roll-out plan refuses 1 of 1 releases" in words
+    assert "1 nvidia.com/gpu" in words
     assert audit.writes(mark, "llm") == []
 
 
