@@ -102,6 +102,10 @@ def _full(yard: Yard) -> Iterator[dict[str, Any]]:
     release = yard.release("full", 2)
     yard.deploy(release)
     wait_until(lambda: _available(yard) == 2, 60, "both replicas", 0.5)
+    # Pods are ready before the Service leads to them.
+    place = {"kubeconfig": str(yard.cluster.kubeconfig), "namespace": yard.namespace}
+    gate = run_module("health_gate", {**place, "name": "full", "run_from": "controller", "timeout_seconds": 60})
+    assert gate.get("verdict") == "pass", gate
     yield release
     yard.deploy(release, state="absent")
     wait_until(lambda: yard.cluster.pods(yard.namespace, "full") == [], 60, "the end of the release", 0.5)
