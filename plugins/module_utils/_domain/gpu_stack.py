@@ -18,6 +18,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.label_se
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.node_plan import LiveNode, NodePlan
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.node_pool import NO_EXECUTE, NodePool
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import REQUIRED
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import parse_toleration
 
 __all__ = ["SOFT", "Evicted", "Operand", "find_blocked", "find_evicted", "find_lost", "parse_operands", "stays_seconds"]
 
@@ -83,9 +84,7 @@ def parse_operands(items: Sequence[Mapping[str, Any]]) -> tuple[Operand, ...]:
             continue
         spec = item["spec"]["template"].get("spec") or {}
         affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(REQUIRED) or {}
-        terms = [
-            parse_expressions(term.get("matchExpressions") or ()) for term in affinity.get("nodeSelectorTerms") or ()
-        ]
+        terms = [parse_expressions(term.get("matchExpressions")) for term in affinity.get("nodeSelectorTerms") or ()]
         operands.append(
             Operand(
                 item["metadata"].get("namespace", ""),
@@ -98,21 +97,9 @@ def parse_operands(items: Sequence[Mapping[str, Any]]) -> tuple[Operand, ...]:
     return tuple(operands)
 
 
-def _applies(toleration: Mapping[str, Any], taint: Taint) -> bool:
-    """Whether a toleration is for a taint; comparing operators of newer Kubernetes count as none."""
-    if toleration.get("effect") not in (None, "", taint.effect):
-        return False
-    operator = toleration.get("operator") or "Equal"
-    if not toleration.get("key"):
-        return operator == "Exists"
-    if toleration["key"] != taint.key:
-        return False
-    return operator == "Exists" or (operator == "Equal" and (toleration.get("value") or "") == taint.value)
-
-
 def stays_seconds(tolerations: Iterable[Mapping[str, Any]], taint: Taint) -> float:
     """Return how long a pod stays on a node with a taint: 0 without a toleration, infinity with an unlimited one."""
-    fitting = [each for each in tolerations if _applies(each, taint)]
+    fitting = [each for each in tolerations if parse_toleration(each).covers(taint)]
     limits = [each["tolerationSeconds"] for each in fitting if each.get("tolerationSeconds") is not None]
     if not fitting:
         return 0.0

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Requirements on the labels of nodes: Kubernetes' text of selectors, node selectors and node affinities.
+"""Requirements on labels: Kubernetes' text of selectors, node selectors and affinities.
 
 https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
 """
@@ -30,6 +30,13 @@ class Requirement:
     key: str
     operator: str
     values: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.operator == "In" and len(self.values) == 1:
+            return f"{self.key}={self.values[0]}"
+        if self.operator in ("Exists", "DoesNotExist"):
+            return self.key if self.operator == "Exists" else f"no {self.key}"
+        return f"{self.key} {self.operator} {', '.join(self.values)}"
 
     def is_met(self, labels: Mapping[str, str]) -> bool:
         """Whether labels meet it; an operator that is not known is never met."""
@@ -83,6 +90,9 @@ def parse_label_selector(text: str) -> tuple[Requirement, ...]:
     return tuple(requirements)
 
 
-def parse_expressions(expressions: Sequence[Mapping[str, Any]]) -> tuple[Requirement, ...]:
+def parse_expressions(expressions: Sequence[Mapping[str, Any]] | None) -> tuple[Requirement, ...]:
     """Return the requirements of ``matchExpressions`` as the API writes them."""
-    return tuple(Requirement(each["key"], each["operator"], tuple(each.get("values") or ())) for each in expressions)
+    return tuple(
+        Requirement(str(each.get("key")), str(each.get("operator")), tuple(map(str, each.get("values") or ())))
+        for each in expressions or ()
+    )

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.board import Board
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import nearest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.label_selector import Requirement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_choice import Own, Trial
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import Change, ReleasePlan
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_words import amount, few, figure
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import PODS, find_obstacle
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selectors import Requirement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 
 __all__ = ["accept", "nothing_to_place", "refuse"]

@@ -24,10 +24,10 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_
     pod_limits,
     pod_requests,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.label_selector import Requirement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import REQUIRED
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selectors import (
     NodeTerm,
-    Requirement,
     Selector,
     parse_node_terms,
     parse_selector,
@@ -46,6 +46,7 @@ __all__ = [
     "is_selected",
     "parse_needs",
     "parse_placed",
+    "parse_toleration",
     "with_runtime_class",
 ]
 
@@ -58,7 +59,10 @@ _TEMPLATE_HASH = "pod-template-hash"
 
 @dataclass(frozen=True)
 class Toleration:
-    """A toleration; an empty ``key`` with ``Exists`` tolerates every taint, an empty ``effect`` every effect."""
+    """A toleration; an empty ``key`` with ``Exists`` tolerates every taint, an empty ``effect`` every effect.
+
+    Comparing operators of newer Kubernetes count as none.
+    """
 
     key: str = ""
     operator: str = "Equal"
@@ -69,7 +73,7 @@ class Toleration:
         """Whether a pod with it may come to a node with this taint."""
         if self.effect not in ("", taint.effect) or (self.key and self.key != taint.key):
             return False
-        return self.operator == "Exists" or (bool(self.key) and self.value == taint.value)
+        return self.operator == "Exists" or (self.operator == "Equal" and bool(self.key) and self.value == taint.value)
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,12 @@ def _find_unjudged(spec: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def parse_toleration(item: Mapping[str, Any]) -> Toleration:
+    """Return a toleration as the API writes it."""
+    key, operator = item.get("key") or "", item.get("operator") or "Equal"
+    return Toleration(key, operator, item.get("value") or "", item.get("effect") or "")
+
+
 def parse_needs(namespace: str, template: Mapping[str, Any], *, priority: int = 0, preempts: bool = True) -> Needs:
     """Return what the pods of a template ask for; ``priority`` is that of its priority class."""
     labels = dict((template.get("metadata") or {}).get("labels") or {})
@@ -218,15 +228,7 @@ def parse_needs(namespace: str, template: Mapping[str, Any], *, priority: int = 
         node_selector=tuple(Requirement(key, "In", (value,)) for key, value in sorted(selector.items())),
         node_terms=parse_node_terms((affinity.get("nodeAffinity") or {}).get(REQUIRED)),
         node_name=spec.get("nodeName") or None,
-        tolerations=tuple(
-            Toleration(
-                each.get("key") or "",
-                each.get("operator") or "Equal",
-                each.get("value") or "",
-                each.get("effect") or "",
-            )
-            for each in spec.get("tolerations") or ()
-        ),
+        tolerations=tuple(map(parse_toleration, spec.get("tolerations") or ())),
         near=_pod_terms(affinity.get("podAffinity"), namespace, labels),
         apart=_pod_terms(affinity.get("podAntiAffinity"), namespace, labels),
         spread=_spread(spec, labels),

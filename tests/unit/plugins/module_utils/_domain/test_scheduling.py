@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import Node, Taint
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.label_selector import Requirement
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import (
     PodTerm,
     find_obstacle,
@@ -19,7 +20,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduli
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selectors import (
     NodeTerm,
-    Requirement,
     matches,
     parse_node_terms,
     parse_selector,
