@@ -293,6 +293,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_limits import Comparison, Limits
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.expressions import compile_jmespath, search
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_client import KubeClient
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prober import (
     ClusterProber,
@@ -300,7 +301,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prober imp
     KeyProber,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prompt_file import read_prompts
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.quality_tools import compile_jmespath, search
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.quality_gate import (

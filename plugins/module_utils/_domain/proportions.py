@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 from typing import Callable
 
-__all__ = ["beta_share", "binomial_at_least", "clopper_pearson"]
+__all__ = ["beta_share", "binomial_at_least", "clopper_pearson", "tries_needed", "wilson_bounds"]
 
 # Lentz's method stops at this relative change; a double holds about 16 digits.
 _PRECISION = 1e-15
@@ -87,3 +88,30 @@ def _solve(growing: Callable[[float], float], wanted: float) -> float:
         else:
             high = middle
     return (low + high) / 2
+
+
+def wilson_bounds(hits: int, tries: int, confidence: float) -> tuple[float, float]:
+    """Return the lower and the upper bound of the true share; each alone holds with ``confidence`` (one-sided).
+
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference (1927), formula of the score
+    interval without continuity correction. Unlike the normal approximation it stays useful at 0 of n and n of n. No
+    tries say nothing: 0 to 1.
+    """
+    if tries == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(confidence)
+    share = hits / tries
+    middle = share + z * z / (2 * tries)
+    reach = z * math.sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries))
+    scale = 1 + z * z / tries
+    return max(0.0, (middle - reach) / scale), min(1.0, (middle + reach) / scale)
+
+
+def tries_needed(share: float, minimum: float, confidence: float) -> int | None:
+    """Return how many tries with ``share`` it takes until the lower bound reaches ``minimum``; None: never.
+
+    The lower bound reaches it exactly when share >= minimum + z sqrt(minimum (1 - minimum) / n).
+    """
+    if share <= minimum or minimum >= 1:
+        return None
+    return max(1, math.ceil(minimum * (1 - minimum) * (NormalDist().inv_cdf(confidence) / (share - minimum)) ** 2))

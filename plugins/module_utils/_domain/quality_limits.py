@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.proportions import tries_needed
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality import Prompt
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.stats_share import samples_needed
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import Problem
 
 __all__ = ["Comparison", "Limits", "find_problems"]
@@ -65,7 +65,7 @@ def _judge_count(path: str, count: int, ratio: float, limits: Limits) -> Iterato
         yield Problem("prompts", f"there are too few {what}", str(count), f"{limits.samples_min} or more", hint)
     if limits.confidence is None or not 0 < ratio <= 1:
         return
-    needed = samples_needed(1.0, ratio, limits.confidence)
+    needed = tries_needed(1.0, ratio, limits.confidence)
     if needed is None:
         hint = "Lower it, or leave confidence out."
         yield Problem(path, "can be shown with confidence by no number of prompts", f"{ratio:g}", "below 1", hint)

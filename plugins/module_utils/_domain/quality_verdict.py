@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.proportions import tries_needed, wilson_bounds
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality import Prompt
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import (
     WHOLE,
@@ -22,7 +23,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_
     find_failures,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_limits import Comparison, Limits
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.stats_share import samples_needed, wilson_bounds
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict, worst
 
 __all__ = ["Judged", "Share", "evaluate_checks", "evaluate_comparison", "judge_prompts"]
@@ -154,7 +154,7 @@ def _more_prompts(share: Share, limits: Limits) -> str:
     total = share.known + share.unknown
     if limits.confidence is None or not total or share.judge(limits.pass_ratio_min, limits.confidence) is Result.FAIL:
         return ""
-    needed = samples_needed(share.good / total, limits.pass_ratio_min, limits.confidence)
+    needed = tries_needed(share.good / total, limits.pass_ratio_min, limits.confidence)
     return f"; it takes {needed} prompts to be as sure as that, if they go on like this" if needed else ""
 
 

@@ -3,14 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import sys
+import signal
+import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import files
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.expressions import JmesPath
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import SearchTimeError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import expressions, files
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.expressions import (
+    JmesPath,
+    compile_jmespath,
+    search,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.files import LocalFiles
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, LlmopsError
 
 
 def test_a_file_is_read_as_text(tmp_path: Path) -> None:
@@ -56,7 +62,33 @@ def test_an_expression_that_cannot_be_evaluated_is_told_with_its_path(expression
         JmesPath().search(expression, {"a": ["x", 1]}, "criteria[0]")
 
 
-def test_a_missing_package_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jmespath", None)
-    with pytest.raises(InputError, match=r"needs the Python package jmespath \(got a\). pip install jmespath"):
+def test_an_expression_is_found_or_not() -> None:
+    assert search("b+", "abbc", False)
+    assert not search("B", "abc", False)
+    assert search("B", "abc", True)
+
+
+def test_a_search_that_would_take_for_ever_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "SEARCH_SECONDS_MAX", 0.1)
+    before, begin = signal.getsignal(signal.SIGALRM), time.monotonic()
+    with pytest.raises(SearchTimeError, match=r"regex: '\(a\+\)\+\$' was searched for more than 0.1 s"):
+        search("(a+)+$", "a" * 60 + "!", False)
+    assert time.monotonic() - begin < 2
+    assert signal.getsignal(signal.SIGALRM) is before
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_a_jmespath_expression_is_evaluated_or_is_none() -> None:
+    assert compile_jmespath("a.b")({"a": {"b": 3}}) == 3
+    with pytest.raises(ValueError, match="Invalid jmespath expression"):
+        compile_jmespath("a[")
+    with pytest.raises(ValueError, match="Unknown function"):
+        compile_jmespath("no_such(a)")({})
+
+
+def test_a_missing_jmespath_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "HAS_JMESPATH", False)
+    with pytest.raises(LlmopsError, match=r"jmespath is missing where this module runs\. Install"):
+        compile_jmespath("a")
+    with pytest.raises(LlmopsError, match=r"^'a' cannot be read: "):
         JmesPath().search("a", {}, "criteria[0]")

@@ -1,54 +1,17 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Expressions and files of the user: what they mean, and that none of them stops the gate."""
+"""Files of prompts: what is read, and what is told of what cannot be."""
 
 from __future__ import annotations
 
-import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import SearchTimeError
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import prompt_file, quality_tools
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import prompt_file
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prompt_file import read_prompts
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.quality_tools import compile_jmespath, search
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, LlmopsError
-
-
-def test_an_expression_is_found_or_not() -> None:
-    assert search("b+", "abbc", False)
-    assert not search("B", "abc", False)
-    assert search("B", "abc", True)
-
-
-def test_a_search_that_would_take_for_ever_ends_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality_tools, "SEARCH_SECONDS_MAX", 0.1)
-    before, begin = signal.getsignal(signal.SIGALRM), time.monotonic()
-    with pytest.raises(SearchTimeError, match=r"regex: '\(a\+\)\+\$' was searched for more than 0.1 s"):
-        search("(a+)+$", "a" * 60 + "!", False)
-    assert time.monotonic() - begin < 2
-    assert signal.getsignal(signal.SIGALRM) is before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-
-
-def test_a_jmespath_expression_is_evaluated_or_is_none() -> None:
-    assert compile_jmespath("a.b")({"a": {"b": 3}}) == 3
-    with pytest.raises(ValueError, match="Invalid jmespath expression"):
-        compile_jmespath("a[")
-    with pytest.raises(ValueError, match="Unknown function"):
-        compile_jmespath("no_such(a)")({})
-
-
-def test_a_missing_jmespath_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality_tools, "HAS_JMESPATH", False)
-    with pytest.raises(LlmopsError, match=r"jmespath is missing where this module runs\. Install"):
-        compile_jmespath("a")
-
-
-# Files
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError
 
 
 def write(folder: Path, name: str, text: str) -> str:

@@ -9,8 +9,8 @@ import math
 from statistics import NormalDist
 
 import pytest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.stats_share import (
-    samples_needed,
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.proportions import (
+    tries_needed,
     wilson_bounds,
 )
 from hypothesis import given
@@ -57,7 +57,7 @@ def test_no_samples_say_nothing() -> None:
 @given(st.floats(0.05, 0.95), st.floats(0.01, 1), CONFIDENCE)
 def test_so_many_samples_are_enough_and_one_less_is_not(minimum: float, excess: float, confidence: float) -> None:
     share = minimum + excess * (1 - minimum)
-    needed = samples_needed(share, minimum, confidence)
+    needed = tries_needed(share, minimum, confidence)
     assert needed is not None
     z = NormalDist().inv_cdf(confidence)
 
@@ -70,10 +70,10 @@ def test_so_many_samples_are_enough_and_one_less_is_not(minimum: float, excess: 
 
 
 def test_twenty_five_right_answers_of_twenty_five_show_nine_tenths() -> None:
-    assert samples_needed(1.0, 0.9, 0.95) == 25
+    assert tries_needed(1.0, 0.9, 0.95) == 25
     assert wilson_bounds(25, 25, 0.95)[0] >= 0.9 > wilson_bounds(24, 24, 0.95)[0]
 
 
 @pytest.mark.parametrize(("share", "minimum"), [(0.8, 0.9), (0.9, 0.9), (1.0, 1.0)])
 def test_no_number_of_samples_shows_more_than_is_there(share: float, minimum: float) -> None:
-    assert samples_needed(share, minimum, 0.95) is None
+    assert tries_needed(share, minimum, 0.95) is None
