@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["Options", "cluster", "releases"]
+__all__ = ["Options", "cluster", "gate", "releases"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def cluster() -> Options:
         {"required_together": (("username", "password"), ("client_cert", "client_key"))},
         above_zero=("connect_timeout_seconds", "read_timeout_seconds", "deadline_seconds"),
     )
+
+
+def gate() -> Options:
+    """Return what every gate lets its user decide."""
+    verdicts = ["fail", "inconclusive"]
+    return Options({"fail_on": {"type": "list", "elements": "str", "choices": verdicts, "default": verdicts}})
 
 
 def releases() -> Options:

@@ -116,13 +116,8 @@ options:
   gpus:
     description: The number of GPUs that served, above zero; by default what the result says.
     type: int
-  fail_on:
-    description: The verdicts that fail the task; the returned data is the same either way.
-    type: list
-    elements: str
-    choices: [fail, inconclusive]
-    default: [fail, inconclusive]
 extends_documentation_fragment:
+  - llmops.kubernetes.gate
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
   - llmops.kubernetes.attributes.read_only
@@ -332,7 +327,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.benchmark
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
 
 _RELEASE = {"name": {"type": "str", "required": True}, "namespace": {"type": "str", "required": True}}
 
@@ -361,12 +356,6 @@ OPTIONS = Options(
         "baseline_target": {"type": "str"},
         "baseline_release": {"type": "dict", "options": _RELEASE},
         "gpus": {"type": "int"},
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["fail", "inconclusive"],
-            "default": ["fail", "inconclusive"],
-        },
     },
     {
         "mutually_exclusive": (
@@ -376,7 +365,7 @@ OPTIONS = Options(
         "required_one_of": (("path", "result"),),
     },
     above_zero=("gpus",),
-).merge(cluster())
+).merge(gate(), cluster())
 
 
 def flow(params: Mapping[str, Any], _check_mode: bool) -> Outcome:

@@ -79,12 +79,6 @@ options:
   warmup_requests:
     description: Questions to each address before those that are judged; by default what the release says.
     type: int
-  fail_on:
-    description: The verdicts that fail the task; the returned data is the same either way.
-    type: list
-    elements: str
-    choices: [fail, inconclusive]
-    default: [fail, inconclusive]
   slice_seconds:
     description: Return after so many seconds, or at a change of state, with RV(waiting). Used by the action plugin.
     type: float
@@ -92,6 +86,7 @@ options:
     description: What the slice before has returned as RV(waiting). Used by the action plugin.
     type: dict
 extends_documentation_fragment:
+  - llmops.kubernetes.gate
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
 attributes:
@@ -205,10 +200,14 @@ from typing import Any
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prober import ClusterProber, ControllerProber
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import GateRequest, Prober, gate
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import (
+    GateRequest,
+    Prober,
+    judge_health,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
 
 OPTIONS = Options(
     {
@@ -225,18 +224,12 @@ OPTIONS = Options(
         "probe_timeout_seconds": {"type": "float", "default": 60.0},
         "unschedulable_seconds": {"type": "float", "default": 2.0},
         "warmup_requests": {"type": "int"},
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["fail", "inconclusive"],
-            "default": ["fail", "inconclusive"],
-        },
         "slice_seconds": {"type": "float"},
         "resume": {"type": "dict"},
     },
     above_zero=("probe_timeout_seconds", "slice_seconds"),
     zero_or_more=("timeout_seconds", "unschedulable_seconds", "warmup_requests"),
-).merge(cluster())
+).merge(gate(), cluster())
 
 _OF_THE_GATE = tuple(GateRequest.__dataclass_fields__)
 
@@ -251,7 +244,7 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
         if check_mode:
             prober = None
             values["fail_on"] = [each for each in values["fail_on"] if each != "inconclusive"]
-    return gate(GateRequest(**values), api, prober, clock)
+    return judge_health(GateRequest(**values), api, prober, clock)
 
 
 def main() -> None:

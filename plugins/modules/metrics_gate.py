@@ -155,13 +155,8 @@ options:
     description: How far the requests for each engine may be apart, as a share of the stable slot's, to be compared.
     type: float
     default: 0.5
-  fail_on:
-    description: The verdicts that fail the task; the returned data is the same either way.
-    type: list
-    elements: str
-    choices: [fail, inconclusive]
-    default: [fail, inconclusive]
 extends_documentation_fragment:
+  - llmops.kubernetes.gate
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
   - llmops.kubernetes.attributes.read_only
@@ -274,7 +269,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.prometheus
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.metrics_gate import MetricsRequest, judge_metrics
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
 
 LABEL_NAMES = {
     "namespace": "namespace",
@@ -320,12 +315,6 @@ OPTIONS = Options(
         "window_seconds": {"type": "int", "default": 300},
         "age_max_seconds": {"type": "float", "default": 60.0},
         "load_drift_ratio_max": {"type": "float", "default": 0.5},
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["fail", "inconclusive"],
-            "default": ["fail", "inconclusive"],
-        },
     },
     {
         "required_together": (("prometheus_username", "prometheus_password"),),
@@ -333,7 +322,7 @@ OPTIONS = Options(
     },
     above_zero=("window_seconds", "age_max_seconds", "prometheus_timeout_seconds"),
     zero_or_more=("load_drift_ratio_max",),
-).merge(cluster())
+).merge(gate(), cluster())
 
 _OF_THE_GATE = (
     *("name", "namespace", "metrics", "slot", "revision", "engine_version", "selector", "window_seconds"),

@@ -151,13 +151,8 @@ options:
     description: Return no text of an answer, and no server's words of an error; for answers that must not be kept.
     type: bool
     default: false
-  fail_on:
-    description: The verdicts that fail the task; the returned data is the same either way.
-    type: list
-    elements: str
-    choices: [fail, inconclusive]
-    default: [fail, inconclusive]
 extends_documentation_fragment:
+  - llmops.kubernetes.gate
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
 attributes:
@@ -309,7 +304,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.quality_g
     judge_quality,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
 
 OPTIONS = Options(
     {
@@ -342,12 +337,6 @@ OPTIONS = Options(
             },
         },
         "no_answers": {"type": "bool", "default": False},
-        "fail_on": {
-            "type": "list",
-            "elements": "str",
-            "choices": ["fail", "inconclusive"],
-            "default": ["fail", "inconclusive"],
-        },
     },
     {
         "required_together": (("name", "namespace"),),
@@ -355,7 +344,7 @@ OPTIONS = Options(
         "mutually_exclusive": (("prompts", "prompts_file"), ("name", "url_api_key")),
     },
     above_zero=("max_tokens", "concurrency", "question_timeout_seconds", "asking_timeout_seconds"),
-).merge(cluster())
+).merge(gate(), cluster())
 
 _OF_THE_GATE = (
     *("name", "slot", "revision", "served_name", "url", "endpoint", "max_tokens", "concurrency"),

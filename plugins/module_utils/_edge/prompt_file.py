@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.files import LocalFiles
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
 try:
@@ -27,13 +28,7 @@ _LINES = (".jsonl", ".ndjson")
 
 def read_prompts(path: str) -> list[tuple[str, Any]]:
     """Return place (``golden.yml:12``) and content of each item; InputError with every line that is none."""
-    file = Path(path)
-    try:
-        if file.stat().st_size > _BYTES_MAX:
-            raise InputError([Problem("prompts_file", "is too large", path, f"{_BYTES_MAX} bytes at most")])
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError([Problem("prompts_file", f"cannot be read: {error}", path)]) from error
+    file, text = Path(path), LocalFiles(_BYTES_MAX).read(path, "prompts_file")
     problems: list[Problem] = []
     items = list((_read_lines if file.suffix in _LINES else _read_yaml)(file.name, text, problems))
     if problems:

@@ -36,7 +36,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots imp
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.supply import read_supply
 
-__all__ = ["GateRequest", "Prober", "gate"]
+__all__ = ["GateRequest", "Prober", "judge_health"]
 
 _POLL_SECONDS = 0.5
 _LOG_LINES = 20
@@ -70,7 +70,7 @@ class GateRequest:
     resume: Mapping[str, Any] | None = None
 
 
-def gate(request: GateRequest, api: ClusterApi, prober: Prober | None, clock: Clock) -> Outcome:
+def judge_health(request: GateRequest, api: ClusterApi, prober: Prober | None, clock: Clock) -> Outcome:
     """Return the verdict, or after a slice what it is waiting for; ``prober`` None asks nothing (check mode)."""
     return _Gate(request, api, prober, clock).run()
 

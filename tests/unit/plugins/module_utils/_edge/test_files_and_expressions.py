@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quality_checks import SearchTimeError
-from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import expressions, files
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge import expressions
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.expressions import (
     JmesPath,
     compile_jmespath,
@@ -42,11 +42,10 @@ def test_what_is_no_text_is_told_with_the_place(tmp_path: Path) -> None:
         LocalFiles().read(str(tmp_path / "r.json"), "path")
 
 
-def test_what_is_too_large_to_be_a_result_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_BYTES_MAX", 3)
+def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text("1234")
     with pytest.raises(InputError, match="is larger than"):
-        LocalFiles().read(str(tmp_path / "r.json"), "path")
+        LocalFiles(3).read(str(tmp_path / "r.json"), "path")
 
 
 def test_an_expression_finds_a_value_or_nothing() -> None:

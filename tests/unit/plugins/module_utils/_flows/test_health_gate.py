@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import GateRequest, gate
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_gate import GateRequest, judge_health
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
 
 from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, written
@@ -55,7 +55,7 @@ class Release:
 
     def gate(self, prober: Any = None, **change: Any) -> Any:
         """Run the gate."""
-        return gate(GateRequest("chat", "llm", **change), self.cluster, prober or Answering(), self.clock)
+        return judge_health(GateRequest("chat", "llm", **change), self.cluster, prober or Answering(), self.clock)
 
 
 class Answering:
@@ -283,7 +283,7 @@ def test_a_deployment_of_another_revision_fails_at_once(release):
 
 def test_a_release_that_is_not_there_fails_at_once_and_names_it():
     release = Release()
-    outcome = gate(GateRequest("nothing", "llm"), release.cluster, Answering(), release.clock)
+    outcome = judge_health(GateRequest("nothing", "llm"), release.cluster, Answering(), release.clock)
     assert outcome.failure == (
         "The health gate of llm/nothing on https://memory failed after 0 s: there is no such Deployment"
     )
@@ -370,7 +370,7 @@ def test_free_gpus_that_may_not_be_looked_at_are_said_to_be_unknown(release):
 
 def test_check_mode_asks_nothing_and_says_so(release):
     release.put_ready_pod("a")
-    outcome = gate(GateRequest("chat", "llm"), release.cluster, None, release.clock)
+    outcome = judge_health(GateRequest("chat", "llm"), release.cluster, None, release.clock)
     assert outcome.result["verdict"] == "inconclusive"
     assert outcome.result["reasons"][0].startswith("the model was not asked: check mode makes no Job")
     assert outcome.failure.startswith("The health gate of llm/chat on https://memory is inconclusive")
