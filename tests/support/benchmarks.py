@@ -32,15 +32,15 @@ METRICS = {
 def own_target(
     completed: int = 400,
     failed: int = 0,
-    metrics: Mapping[str, float | None] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     samples: Sequence[float | None] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """Return the figures of one target of our own client; metrics by the gate's names, samples of TTFT in ms."""
-    latencies = {f"{family}_ms": {"count": completed} for family in ("ttft", "tpot", "e2e")}
+    latencies: dict[str, dict[str, Any]] = {f"{family}_ms": {"count": completed} for family in ("ttft", "tpot", "e2e")}
     latencies["itl_ms"] = {"count": 15 * completed}
-    throughput: dict[str, float | None] = {}
-    goodput: dict[str, float | None] = {}
+    throughput: dict[str, Any] = {}
+    goodput: dict[str, Any] = {}
     places = {
         "throughput_tokens_per_second": (throughput, "output_tokens_per_second"),
         "throughput_requests_per_second": (throughput, "requests_per_second"),
@@ -49,7 +49,7 @@ def own_target(
     for name, value in (METRICS if metrics is None else metrics).items():
         family, _separator, statistic = name.removesuffix("_ms").rpartition("_")
         place, key = places.get(name) or (latencies[f"{family}_ms"], statistic)
-        place[key] = value  # type: ignore[assignment]
+        place[key] = value
     target: dict[str, Any] = {
         "requests": {
             "issued": completed + failed,

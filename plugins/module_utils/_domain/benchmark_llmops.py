@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what `serving_benchmark` returns and writes: one document, its phases, one or two targets in each."""
+"""Reads our own format of results (`serving_benchmark`): one document, its phases, one or two targets in each."""
 
 from __future__ import annotations
 

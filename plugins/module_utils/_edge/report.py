@@ -23,7 +23,7 @@ def write_report(path: str, text: str) -> None:
                 file.write(text)
             os.chmod(name, 0o644)
             os.replace(name, path)
-        except BaseException:
+        except BaseException:  # also an interrupt must leave no half page behind; it goes on its way
             os.unlink(name)
             raise
     except OSError as error:

@@ -305,7 +305,7 @@ def test_a_run_that_measured_nothing_says_why() -> None:
 
 
 def test_every_wrong_type_is_told_with_its_key() -> None:
-    target = own_target(metrics={"ttft_p95_ms": "fast"}, classes=3)  # type: ignore[dict-item]
+    target = own_target(metrics={"ttft_p95_ms": "fast"}, classes=3)
     target["requests"] = {"issued": 1.5, "ok": -1, "without_usage": 0, "failed": True}
     target["samples"] = {"ttft_us": 7}
     text = problems(own_result(targets={"chat": target}, partial="no", started_at=1))
