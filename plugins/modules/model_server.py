@@ -244,8 +244,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_ser
     remove,
     render,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, releases
 

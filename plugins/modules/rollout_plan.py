@@ -245,9 +245,9 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock impo
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.report import write_report
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import drain_middleware
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.release import Request
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout_plan import preview
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, releases

@@ -9,49 +9,20 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import pod_requests
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import find_strategy, plan_strategy
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import plan_strategy
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod_state import parse_time
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import estimate_start, plan_start
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import Change, StartTime
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_need import (
+    find_kept_strategy,
+    find_revision,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import Needs
 
-__all__ = ["describe_change", "find_kept_strategy", "find_start_time", "has_change"]
-
-
-def find_kept_strategy(server: ModelServer, live: Mapping[str, Any] | None) -> str | None:
-    """Return the strategy to go on with where nothing has to be planned, or None where there is none to keep.
-
-    What only a user may ask for is not kept once he does not ask any more.
-    """
-    if server.rollout_strategy != "auto":
-        return server.rollout_strategy
-    strategy = find_strategy(live) if live is not None else None
-    return None if strategy == "recreate" else strategy
-
-
-def has_change(server: ModelServer, wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> bool:
-    """Whether pods would come or go, or the way in which they do changes, so that a plan is needed.
-
-    Asking the user's own strategy of a roll-out that hangs counts: it is what goes on then.
-    """
-    if live is None:
-        return server.replicas > 0
-    if server.replicas == 0 and not live["spec"].get("replicas"):
-        return False
-    return (
-        _revision(live) != _revision(wanted)
-        or live["spec"].get("replicas") != server.replicas
-        or find_strategy(live) != find_kept_strategy(server, live)
-    )
-
-
-def _revision(deployment: Mapping[str, Any]) -> str:
-    template = deployment["spec"]["template"]
-    return str(((template.get("metadata") or {}).get("labels") or {}).get(labels.REVISION, ""))
+__all__ = ["describe_change", "find_start_time"]
 
 
 def find_start_time(server: ModelServer, pods: Sequence[Mapping[str, Any]]) -> StartTime:
@@ -93,7 +64,7 @@ def describe_change(
         namespace=server.namespace,
         needs=needs,
         replicas=server.replicas,
-        revision=_revision(wanted),
+        revision=find_revision(wanted),
         pod_labels=wanted["spec"]["selector"]["matchLabels"],
         wish=server.rollout_strategy,
         usual=find_kept_strategy(server, live) or plan_strategy(server),
@@ -101,7 +72,7 @@ def describe_change(
         accelerator=accelerator if accelerator in asks else None,
         priority_class=template["spec"].get("priorityClassName"),
         replicas_now=int(live["spec"].get("replicas") or 0) if live is not None else None,
-        changes_template=live is not None and _revision(live) != _revision(wanted),
+        changes_template=live is not None and find_revision(live) != find_revision(wanted),
         start=find_start_time(server, pods),
         budget_seconds=plan_start(server).seconds,
         grace_seconds=plan_drain(server.drain, server.engine.version).grace_seconds,

@@ -29,6 +29,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import plan_releases
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
     check_permissions,
@@ -40,9 +41,6 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.release i
     Request,
     Written,
     prepare,
-)
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import (
-    plan_releases,
 )
 
 __all__ = ["Request", "deploy", "remove", "render"]

@@ -27,18 +27,14 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifest
     with_owner,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_change import find_kept_strategy
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_need import find_kept_strategy
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Draft, Outlook, Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
     check_references,
     read_live,
     read_namespaces,
-)
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import (
-    Draft,
-    Outlook,
-    Planning,
 )
 
 __all__ = ["ReleaseWork", "Request", "Written", "prepare"]

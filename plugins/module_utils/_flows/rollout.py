@@ -16,7 +16,6 @@ from typing import Any, Callable
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.cluster_state import ALIVE_FIELDS, parse_node
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import nearest
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.plan_table import (
     describe_plan,
     describe_release,
@@ -24,16 +23,11 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.plan_tab
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quota import parse_quota
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout import plan_rollout
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_change import (
-    describe_change,
-    find_kept_strategy,
-    has_change,
-)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_change import describe_change
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import (
     Capacity,
     Claim,
     Plan,
-    ReleasePlan,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import (
     Needs,
@@ -44,38 +38,13 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduli
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.selectors import NodeTerm, parse_node_terms
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Draft, Outlook, Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
 
-__all__ = ["Draft", "Foresight", "Outlook", "Planning", "foresee", "plan_releases"]
+__all__ = ["Foresight", "foresee", "plan_changes"]
 
 _PERMISSION = "roles/model_server/files/rbac-planner.yml holds a ClusterRole that is enough"
 _REFUSED = {"auto": (Result.FAIL,), "require": (Result.FAIL, Result.INCONCLUSIVE)}
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A release whose pods would change: its rendered Deployment, and the live one."""
-
-    server: ModelServer
-    wanted: Mapping[str, Any]
-    live: Mapping[str, Any] | None
-
-    @property
-    def template(self) -> Mapping[str, Any]:
-        """The wanted pod template."""
-        template: Mapping[str, Any] = self.wanted["spec"]["template"]
-        return template
-
-
-@dataclass(frozen=True)
-class Planning:
-    """How roll-outs are planned: ``auto`` where it can, ``require`` refuses what is not sure, ``skip`` plans nothing.
-
-    ``may_grow`` tells that an autoscaler adds nodes.
-    """
-
-    mode: str = "auto"
-    may_grow: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,26 +78,8 @@ def foresee(drafts: Sequence[Draft], present: frozenset[str], api: ClusterApi, *
     return Foresight(plan_rollout(changes, capacity), unseen=tuple(seen.unseen))
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What planning has brought for a run: strategies by namespace and name, the plans, and warnings."""
-
-    strategies: Mapping[tuple[str, str], str]
-    plans: Mapping[tuple[str, str], ReleasePlan]
-    warnings: tuple[str, ...] = ()
-
-    def describe(self, server: ModelServer) -> dict[str, Any] | None:
-        """Return a release's plan as data; None where nothing was planned."""
-        plan = self.plans.get((server.namespace, server.name))
-        return describe_release(plan) if plan is not None else None
-
-
-def plan_releases(drafts: Sequence[Draft], present: frozenset[str], api: ClusterApi, planning: Planning) -> Outlook:
-    """Plan what changes; raise ClusterError for what can only hang. With nothing to change no request is sent."""
-    changing = [each for each in drafts if has_change(each.server, each.wanted, each.live)]
-    kept = {_key(d): s for d in drafts if d not in changing and (s := find_kept_strategy(d.server, d.live)) is not None}
-    if not changing or planning.mode == "skip":
-        return Outlook(kept, {})
+def plan_changes(changing: Sequence[Draft], present: frozenset[str], api: ClusterApi, planning: Planning) -> Outlook:
+    """Plan what changes; raise ClusterError for what can only hang."""
     foresight = foresee(changing, present, api, may_grow=planning.may_grow)
     if foresight.plan is None:
         reason = (
@@ -136,13 +87,13 @@ def plan_releases(drafts: Sequence[Draft], present: frozenset[str], api: Cluster
         )
         if planning.mode == "require":
             raise ClusterError(f"{reason}; nothing was changed (a plan is required). {_PERMISSION}", {"plan": None})
-        return Outlook(kept, {}, (f"{reason}. {_PERMISSION}",))
+        return Outlook({}, {}, (f"{reason}. {_PERMISSION}",))
     refused = [each for each in foresight.plan.releases if each.verdict in _REFUSED[planning.mode]]
     if refused:
         lines = "".join(f"\n- {refusal(each)}" for each in refused)
         raise ClusterError(
-            f"The roll-out plan refuses {len(refused)} of {len(drafts)} releases on {api.cluster}; nothing was changed."
-            f"{lines}",
+            f"The roll-out plan refuses {len(refused)} of {len(changing)} releases that change on {api.cluster}; "
+            f"nothing was changed.{lines}",
             {"plan": describe_plan(foresight.plan)},
         )
     plans = {(each.namespace, each.name): each for each in foresight.plan.releases}
@@ -153,11 +104,9 @@ def plan_releases(drafts: Sequence[Draft], present: frozenset[str], api: Cluster
         for risk in each.risks
         if not risk.startswith("nobody answers")
     )
-    return Outlook({**kept, **{key: each.strategy for key, each in plans.items()}}, plans, (*risks, *foresight.unseen))
-
-
-def _key(draft: Draft) -> tuple[str, str]:
-    return draft.server.namespace, draft.server.name
+    strategies = {key: each.strategy for key, each in plans.items()}
+    described = {key: describe_release(each) for key, each in plans.items()}
+    return Outlook(strategies, described, (*risks, *foresight.unseen))
 
 
 class _Sight:

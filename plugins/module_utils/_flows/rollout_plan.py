@@ -14,9 +14,9 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.plan_tab
     refusal,
     render_table,
 )
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_change import has_change
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_data import Plan
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import find_changing
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.release import Request, prepare
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import Foresight, foresee
@@ -36,7 +36,7 @@ def preview(request: Request, api: ClusterApi, created_at: str, fail_on: Sequenc
     """Return the plan for what would change; ``fail_on`` are the verdicts that fail the module."""
     present, works = prepare(request, api)
     drafts = [work.subject for work in works]
-    changing = [each for each in drafts if has_change(each.server, each.wanted, each.live)]
+    changing = find_changing(drafts)
     foresight = Foresight(Plan(Result.PASS, ()))
     if changing:
         foresight = foresee(changing, present, api, may_grow=request.planning.may_grow)

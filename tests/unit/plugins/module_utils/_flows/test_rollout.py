@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server_parse import parse_model_servers
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import Request, deploy
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout import Planning
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.rollout_plan import Preview, preview
 
 from tests.unit.plugins.module_utils._domain.releases import DRAIN_TEXT, written
@@ -92,7 +92,7 @@ def test_what_can_only_hang_is_refused_before_any_write_in_check_mode_too(small,
     assert small.writes == []
     words = caught.value.message
     assert words.startswith(
-        "The roll-out plan refuses 2 of 2 releases on https://memory; nothing was changed.\n- llm/chat"
+        "The roll-out plan refuses 2 of 2 releases that change on https://memory; nothing was changed.\n- llm/chat"
     )
     assert "rollout.strategy: in_place" in words
     assert caught.value.details["plan"]["verdict"] == "fail"
