@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.run import run_benchmark
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.settings import parse_settings
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_verdict import evaluate_probe
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import drain_middleware, probe
@@ -167,6 +169,28 @@ def test_the_probe_understands_it(kind: str, request: pytest.FixtureRequest) -> 
     verdict = evaluate_probe(seen, model="tiny", version=VLLM_VERSION, services=(), pods=["Pod a"])
     assert (verdict.result, verdict.reasons) == (Result.PASS, ())
     assert seen["targets"][0]["endpoint"] == "chat/completions"
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("kind", ["real", "standin"])
+def test_the_load_client_understands_it(kind: str, endpoint: str, request: pytest.FixtureRequest) -> None:
+    server = request.getfixturevalue(kind)
+    settings = {
+        "targets": [{"name": "a", "url": f"http://127.0.0.1:{server.port}", "model": "tiny"}],
+        "endpoint": endpoint,
+        # At temperature 0 the random model may repeat one token that is no text: an answer without content.
+        "request": {"ignore_eos": True, "seed": 1, "temperature": 1.0},
+        "workload": {"input": {"mean_tokens": 16}, "output": {"mean_tokens": 24}},
+        "phases": [{"name": "one", "load": {"kind": "closed", "concurrency": 4}, "stop": {"requests": 12}}],
+    }
+    result = run_benchmark(parse_settings(settings), lambda _progress: None)
+    figures = result["phases"][0]["targets"]["a"]
+    assert figures["classes"] == {}
+    assert figures["requests"] == {"issued": 12, "ok": 12, "without_usage": 0, "failed": 0, "lost": 0}
+    # Some tokens of a random model are no text: fewer events than tokens, which only the usage counts.
+    assert figures["tokens"]["output"] == 12 * 24
+    assert 0 < figures["ttft_ms"]["p50"] < figures["e2e_ms"]["p50"]
+    assert figures["itl_ms"]["count"] <= 12 * 23
 
 
 @pytest.mark.parametrize("kind", ["standin", "real"])
