@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 from .doubts import find_doubts
 from .loop import Meter, run_loop
@@ -30,6 +30,10 @@ SCHEMA = 1
 _FILE_BYTES_MAX = 256 * 1024 * 1024
 # An open load needs no full round to be warm, only code, caches and some connections.
 _OPEN_WARMUP_REQUESTS = 8
+_OPEN_WARMUP_CONCURRENCY = 64
+# Slices of a run follow each other within seconds; a controller that is busy may take a little longer.
+_ABANDONED_SECONDS = 120.0
+
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -64,20 +68,25 @@ class _Run:
     def __init__(
         self, settings: Settings, entries: Sequence[Entry], report: Report, loop: asyncio.AbstractEventLoop, name: str
     ) -> None:
-        self._settings, self._entries, self._report, self._loop, self._loop_name = (
-            settings,
-            entries,
-            report,
-            loop,
-            name,
-        )
+        self._settings, self._report, self._loop, self._loop_name = settings, report, loop, name
         self._prompts = Prompts(settings.workload, chat=settings.endpoint == "chat", entries=entries)
         self._pools = [Pool(target, settings, loop) for target in settings.targets]
         self._results: list[dict[str, Any]] = []
         self._flags: list[str] = []
+        self._abandoned = False
         self._trace = [entry.time_seconds for entry in entries if entry.time_seconds is not None]
 
     async def run(self) -> dict[str, Any]:
+        """Return the result; ValueError where nobody waits for it any more."""
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        try:
+            return await self._run()
+        except asyncio.CancelledError:
+            if not self._abandoned:
+                raise
+            raise ValueError(f"nobody has waited for the result for {_ABANDONED_SECONDS:g} s") from None
+
+    async def _run(self) -> dict[str, Any]:
         started = datetime.now(timezone.utc)
         begin, cpu = time.monotonic(), time.process_time()
         warmup = await self._warm_up()
@@ -114,15 +123,12 @@ class _Run:
 
     async def _warm_up(self) -> dict[str, Any] | None:
         """Send one round that is in no figure: connections, caches and compiled kernels are not what is measured."""
-        loads = [phase.load for phase in self._settings.phases]
-        round_size = max(
-            (load.concurrency for load in loads if isinstance(load, Closed)), default=_OPEN_WARMUP_REQUESTS
-        )
+        closed = [phase.load.concurrency for phase in self._settings.phases if isinstance(phase.load, Closed)]
         wanted = self._settings.warmup_requests
-        count = round_size if wanted is None else wanted
+        count = max(closed, default=_OPEN_WARMUP_REQUESTS) if wanted is None else wanted
         if not count:
             return None
-        phase = Phase("warmup", Closed(min(count, round_size)), Stop(requests=count))
+        phase = Phase("warmup", Closed(min(count, max(closed, default=_OPEN_WARMUP_CONCURRENCY))), Stop(requests=count))
         run = await self._run_phase(phase)
         ok = sum(record.answered for records in run.records for record in records)
         classes: dict[str, int] = {}
@@ -144,6 +150,10 @@ class _Run:
     async def _report_often(self, run: PhaseRun) -> None:
         while True:
             await asyncio.sleep(self._settings.progress_seconds)
+            if is_abandoned(self._settings.alive_file):
+                self._abandoned = True
+                self._task.cancel()
+                return
             self._report(run.progress())
 
     async def _measure(self, phase: Phase) -> dict[str, Any]:
@@ -203,6 +213,14 @@ class _Run:
             "ended": ended,
             "steps": [step._asdict() for step in steps],
         }
+
+
+def is_abandoned(path: str | None) -> bool:
+    """Whether a file has not been touched for long, or is gone."""
+    try:
+        return path is not None and time.time() - os.stat(path).st_mtime > _ABANDONED_SECONDS
+    except OSError:
+        return True
 
 
 def _plain(value: Any) -> Any:

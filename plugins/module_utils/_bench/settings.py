@@ -53,6 +53,7 @@ def parse_settings(value: Any) -> spec.Settings:
         samples_max=client.integer("samples_max", 20000, minimum=0),
         series_step_seconds=client.number("series_step_seconds", 1.0),
         progress_seconds=client.number("progress_seconds", 1.0),
+        alive_file=client.text("alive_file"),
         event_loop=client.text("event_loop", "auto", choices=("auto", "asyncio", "uvloop")),
     )
     for reader in (limits, client, top):

@@ -220,7 +220,10 @@ class ClientLimits:
 
 @dataclass(frozen=True)
 class Settings:
-    """A whole run. ``slo`` maps names such as ``ttft_p95_ms_max`` to limits; a sweep needs them."""
+    """A whole run. ``slo`` maps names such as ``ttft_p95_ms_max`` to limits; a sweep needs them.
+
+    ``alive_file`` is touched by whoever waits for the result: a run that nobody waits for any more ends.
+    """
 
     targets: tuple[Target, ...]
     workload: Workload
@@ -240,3 +243,4 @@ class Settings:
     series_step_seconds: float = 1.0
     progress_seconds: float = 1.0
     event_loop: str = "auto"
+    alive_file: str | None = None

@@ -1,19 +1,20 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Job from which a gate asks inside of the cluster, in the model server's own image."""
+"""Jobs that ask inside of the cluster, in the model server's own image."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 
 __all__ = [
+    "API_KEY",
     "REQUEST_CHARACTERS_MAX",
     "asking_job_seconds_max",
     "find_engine",
@@ -21,6 +22,7 @@ __all__ = [
     "job_seconds_max",
     "join_address",
     "join_sources",
+    "render_job_beside",
     "render_probe_job",
     "uses_tls",
 ]
@@ -32,7 +34,8 @@ _QUESTIONS = 4
 # A warm-up question asks for a few tokens; one that takes the whole time-out ends the probe anyway.
 _WARMUP_SECONDS = 2
 _JOB_SECONDS_KEPT = 60
-_API_KEY = "VLLM_API_KEY"
+# The variable that vLLM takes its key from.
+API_KEY = "VLLM_API_KEY"
 # Linux takes no single variable (or argument) above 128 KiB, and etcd no object above 1.5 MiB.
 _PART_CHARACTERS = 100_000
 REQUEST_CHARACTERS_MAX = 800_000
@@ -112,8 +115,33 @@ def render_probe_job(
 ) -> dict[str, Any]:
     """Return a Job that runs ``script`` with ``request`` beside the pods of a Deployment, for so long at most.
 
+    The API key comes from the same Secret as the engine's.
+    """
+    container = {
+        "name": "probe",
+        "command": [python, "-c", _unexpanded(script)],
+        "env": [
+            *_request_variables(request),
+            {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
+            *(copy.deepcopy(each) for each in find_engine(deployment).get("env") or () if each["name"] == API_KEY),
+        ],
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
+    }
+    return render_job_beside(deployment, name, container, seconds_max=seconds_max)
+
+
+def render_job_beside(
+    deployment: Mapping[str, Any],
+    name: str,
+    container: Mapping[str, Any],
+    *,
+    seconds_max: int,
+    volumes: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return a Job with one container beside the pods of a Deployment.
+
     It takes image, identity, security and tolerations from the Deployment, needs no GPU, and prefers the nodes that
-    have the image already. The API key comes from the same Secret as the engine's.
+    have the image already.
     """
     pod, engine = deployment["spec"]["template"]["spec"], find_engine(deployment)
     selector = deployment["spec"]["selector"]["matchLabels"]
@@ -125,18 +153,11 @@ def render_probe_job(
         labels.MANAGED_BY: labels.FIELD_MANAGER,
     }
     term = {"labelSelector": {"matchLabels": dict(selector)}, "topologyKey": "kubernetes.io/hostname"}
-    container = {
-        "name": "probe",
+    beside = {
         "image": engine["image"],
         "imagePullPolicy": engine.get("imagePullPolicy", "IfNotPresent"),
-        "command": [python, "-c", _unexpanded(script)],
-        "env": [
-            *_request_variables(request),
-            {"name": "PYTHONDONTWRITEBYTECODE", "value": "1"},
-            *(copy.deepcopy(each) for each in engine.get("env") or () if each["name"] == _API_KEY),
-        ],
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}},
         "securityContext": copy.deepcopy(engine.get("securityContext") or {}),
+        **container,
     }
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -150,8 +171,10 @@ def render_probe_job(
                 "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "podAffinityTerm": term}]
             }
         },
-        "containers": [container],
+        "containers": [beside],
     }
+    if volumes:
+        spec["volumes"] = list(volumes)
     for field in ("imagePullSecrets", "tolerations", "nodeSelector"):
         if pod.get(field):
             spec[field] = copy.deepcopy(pod[field])

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, The llmops.kubernetes contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A benchmark from inside of the cluster: under Pod Security `restricted`, whole or failed, and gone afterwards."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.e2e.conftest import MakeNamespace, MakeProject
+from tests.e2e.releases import Places, standin, standin_configmap
+from tests.support.cluster import Cluster
+from tests.support.playbooks import run_module
+from tests.support.processes import wait_until
+
+KEY = "open-sesame-1234"
+LOAD = {
+    "phases": [{"name": "one", "load": {"kind": "closed", "concurrency": 2}, "stop": {"requests": 12}}],
+    "workload": {"output": {"mean_tokens": 8}},
+    "request": {"ignore_eos": True},
+}
+
+
+@dataclass(frozen=True)
+class Yard:
+    """A namespace with a release whose engine wants an API key."""
+
+    namespace: str
+    places: Places
+    cluster: Cluster
+
+    def measure(self, check: bool = False, **options: Any) -> dict[str, Any]:
+        """Run the benchmark to its end."""
+        arguments = {"kubeconfig": str(self.places.kubeconfig), "namespace": self.namespace, "name": "chat", **LOAD}
+        return run_module("serving_benchmark", {**arguments, "timeout_seconds": 120, **options}, check=check)
+
+    def left(self) -> list[str]:
+        """Return the names of Jobs and ConfigMaps of benchmarks that are there and not on their way out."""
+        items = [*self.cluster.items("Job", self.namespace), *self.cluster.items("ConfigMap", self.namespace)]
+        named = [item["metadata"] for item in items if "-bench-" in item["metadata"]["name"]]
+        return [meta["name"] for meta in named if "deletionTimestamp" not in meta]
+
+
+@pytest.fixture(name="yard", scope="module")
+def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> Yard:
+    namespace = make_namespace("bench")
+    cluster.create(standin_configmap(namespace))
+    data = {"key": base64.b64encode(KEY.encode()).decode()}
+    meta = {"name": "chat-api", "namespace": namespace}
+    cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
+    release = standin("chat", namespace, {"ttft_seconds": 0.05, "itl_seconds": 0.01})
+    release["engine"]["api_key"] = {"secret": "chat-api", "key": "key"}
+    result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": [release]})
+    assert not result.get("failed"), result["msg"]
+    cluster.wait_ready(namespace, "chat", 1, 120)
+    return Yard(namespace, places, cluster)
+
+
+def figures(result: Mapping[str, Any]) -> dict[str, Any]:
+    assert not result.get("failed"), result["msg"]
+    found: dict[str, Any] = result["benchmark"]["phases"][0]["targets"]
+    return found
+
+
+def test_a_job_measures_the_clients_service_and_leaves_nothing(yard: Yard) -> None:
+    result = yard.measure()
+    found = figures(result)["service"]
+    assert found["requests"] == {"issued": 12, "ok": 12, "without_usage": 0, "failed": 0, "lost": 0}
+    assert (found["tokens"]["output"], found["ttft_ms"]["count"]) == (96, 12)
+    assert found["ttft_ms"]["min"] >= 50
+    assert result["changed"] is False
+    wait_until(lambda: not yard.left(), 30, "the end of the Job and its ConfigMap")
+
+
+def test_both_ways_measure_a_slot_with_the_engines_key_which_is_told_nowhere(yard: Yard) -> None:
+    for place in ("cluster", "controller"):
+        result = yard.measure(run_from=place, targets=[{"slot": "blue"}])
+        assert figures(result)["blue"]["requests"]["ok"] == 12, place
+        assert KEY not in json.dumps(result)
+
+
+def test_check_mode_says_what_would_be_sent_and_sends_nothing(yard: Yard) -> None:
+    result = yard.measure(check=True)
+    assert "benchmark" not in result
+    assert "model chat" in result["planned"]["targets"][0]
+    assert result["planned"]["load"] == ["one: closed load, concurrency 2, requests 12"]
+    assert yard.left() == []
+
+
+def test_an_image_without_the_interpreter_fails_in_its_own_words(yard: Yard) -> None:
+    result = yard.measure(python="python9")
+    assert result["failed"]
+    assert "Is `python9` in the engine's image (option python)?" in result["msg"]
+    wait_until(lambda: not yard.left(), 30, "the end of the Job and its ConfigMap")
+
+
+def test_progress_reaches_the_screen_of_a_playbook(yard: Yard, make_project: MakeProject, tmp_path: Path) -> None:
+    task = {
+        "name": "Measure",
+        "llmops.kubernetes.serving_benchmark": {
+            "kubeconfig": str(yard.places.kubeconfig),
+            "name": "chat",
+            "namespace": yard.namespace,
+            **LOAD,
+            "phases": [{"load": {"kind": "constant", "rate_per_second": 5}, "stop": {"duration_seconds": 8}}],
+            "slice_seconds": 1,
+        },
+    }
+    play = {"hosts": "all", "gather_facts": False, "tasks": [task]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    output = make_project().run(str(tmp_path / "play.yml")).ok()
+    assert output.changed() == 0
+    assert "requests done, " in output.stdout
+    assert "TTFT p95 " in output.stdout
+    assert "s left" in output.stdout
