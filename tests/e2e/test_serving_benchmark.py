@@ -77,6 +77,10 @@ def test_a_job_measures_the_clients_service_and_leaves_nothing(yard: Yard) -> No
     assert (found["tokens"]["output"], found["ttft_ms"]["count"]) == (96, 12)
     assert found["ttft_ms"]["min"] >= 50
     assert result["changed"] is False
+    # The gate judges it as it is; a client that had no processor to itself may have been too slow.
+    criterion = {"metric": "ttft_p50_ms", "operator": ">=", "value": 50}
+    judged = run_module("benchmark_gate", {"result": result["benchmark"], "criteria": [criterion], "fail_on": []})
+    assert judged["verdict"] == ("inconclusive" if result["inconclusive"] else "pass"), judged
     wait_until(lambda: not yard.left(), 30, "the end of the Job and its ConfigMap")
 
 

@@ -85,6 +85,9 @@ class _Run:
             if not self._abandoned:
                 raise
             raise ValueError(f"nobody has waited for the result for {_ABANDONED_SECONDS:g} s") from None
+        finally:
+            for pool in self._pools:
+                await pool.close()
 
     async def _run(self) -> dict[str, Any]:
         started = datetime.now(timezone.utc)
@@ -98,8 +101,6 @@ class _Run:
         else:
             for phase in self._settings.phases:
                 await self._measure(phase)
-        for pool in self._pools:
-            pool.close()
         return {
             "schema": SCHEMA,
             "tool": "llmops.kubernetes serving_benchmark",

@@ -65,6 +65,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._pool.opened.add(self)
         self.open = True
 
     def send(self, call: Call) -> None:
@@ -102,6 +103,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         stamp = _clock()
         self.open = False
+        self._pool.opened.discard(self)
         call = self._call
         if call is None:
             return
@@ -119,6 +121,11 @@ class _Connection(asyncio.Protocol):
         """Give up the request that is on its way."""
         if self._call is not None:
             self._end(self._call, _clock(), kind, text)
+
+    def forget(self) -> None:
+        """Close at once; what is on its way has no end that anybody is told."""
+        self._call = None
+        self.drop()
 
     def drop(self) -> None:
         """Close at once."""
@@ -149,6 +156,7 @@ class Pool:
         self._idle: list[_Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._address: str | None = None
+        self.opened: set[_Connection] = set()
         self.connections = 0
 
     def _make_context(self) -> ssl.SSLContext:
@@ -185,10 +193,14 @@ class Pool:
         """Take back a connection that can carry another request."""
         self._idle.append(connection)
 
-    def close(self) -> None:
-        """Close what is kept."""
-        while self._idle:
-            self._idle.pop().drop()
+    async def close(self) -> None:
+        """Close every connection, and give up those that are being made."""
+        for task in self._tasks:
+            task.cancel()
+        for connection in self.opened:
+            connection.forget()
+        # The transports close themselves in the next rounds of the loop.
+        await asyncio.sleep(0.01)
 
     def _send(self, connection: _Connection, call: Call) -> None:
         seconds = self._settings.request_seconds_max

