@@ -42,7 +42,7 @@ def render_benchmark_job(
         variables.append({"name": variable, "valueFrom": source})
     container = {
         "name": CONTAINER,
-        "command": [python, "-m", PACKAGE, f"{_FOLDER}/{PACKAGE}/{_SETTINGS}"],
+        "command": [python, "-m", f"{PACKAGE}.command", f"{_FOLDER}/{PACKAGE}/{_SETTINGS}"],
         "workingDir": _FOLDER,
         "env": variables,
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "2", "memory": "1Gi"}},

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import __main__ as program
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import command as program
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_job import (
     CONTAINER,
     PACKAGE,
@@ -165,7 +165,7 @@ class ControllerRunner:
         environment = {"PATH": os.environ.get("PATH", ""), "PYTHONDONTWRITEBYTECODE": "1", **variables}
         with open(os.path.join(folder, "log"), "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", PACKAGE, "settings.json"],
+                [sys.executable, "-m", f"{PACKAGE}.command", "settings.json"],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -24,7 +24,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.llmops.kubernetes.plugins.module_utils import _bench
-from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import __main__ as program
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import command as program
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import run as runs
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import transport, wire
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.run import run_benchmark
@@ -413,7 +413,7 @@ def start(folder: Path, content: Any, python: str = sys.executable) -> subproces
         shutil.copy(file, package)
     (folder / "settings.json").write_text(json.dumps(content))
     # -I: neither the environment nor the folder of the tests is searched for modules.
-    code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_module('llmops_bench', run_name='__main__')"
+    code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_module('llmops_bench.command', run_name='__main__')"
     words = [python, "-I", "-B", "-c", code, "settings.json"]
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 

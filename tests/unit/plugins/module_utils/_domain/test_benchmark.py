@@ -153,7 +153,7 @@ def test_the_job_has_the_key_by_reference_and_the_identity_of_the_release() -> N
     job = render_benchmark_job(deployment(), "chat-bench-1", {"K": KeyReference("chat-api", "key")}, "python3", 900)
     pod = job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert container["command"] == ["python3", "-m", "llmops_bench", "/opt/llmops/llmops_bench/settings.json"]
+    assert container["command"] == ["python3", "-m", "llmops_bench.command", "/opt/llmops/llmops_bench/settings.json"]
     assert {"name": "K", "valueFrom": {"secretKeyRef": {"name": "chat-api", "key": "key"}}} in container["env"]
     assert (container["image"], container["securityContext"]) == (
         "example.com/vllm@sha256:0",

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m``: settings as JSON from a file (or standard input) in, lines of progress and the result out.
+"""The program, ``python -m``: settings as JSON from a file or standard input in, progress and the result out.
 
 Exit code 0 with a whole result, whatever the server did; 2 without one, and a line that says why.
 """
