@@ -118,8 +118,8 @@ options:
     default: {}
   limits:
     description:
-      - C(request_seconds_max), C(connect_seconds_max), and C(max_in_flight), which turns an open load into a closed one
-        where it is reached.
+      - C(request_seconds_max), C(connect_seconds_max), C(run_seconds_max) where the run is to end before
+        O(timeout_seconds), and C(max_in_flight), which turns an open load into a closed one where it is reached.
     type: dict
     default: {}
   client:
@@ -140,7 +140,9 @@ options:
     type: str
     default: python3
   timeout_seconds:
-    description: Seconds after which the whole run is ended without a result, above zero.
+    description:
+      - Seconds after which the whole run ends, above zero. What was measured until then is returned, says that it is
+        C(partial), and passes no gate.
     type: int
     default: 3600
   slice_seconds:

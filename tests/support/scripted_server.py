@@ -108,7 +108,8 @@ class ScriptedServer:
                 return b""
             content += part
         head, _blank, body = content.partition(b"\r\n\r\n")
-        length = next(int(li.split(b":")[1]) for li in head.split(b"\r\n") if li.lower().startswith(b"content-length"))
+        lengths = (int(li.split(b":")[1]) for li in head.split(b"\r\n") if li.lower().startswith(b"content-length"))
+        length = next(lengths, 0)
         while len(body) < length:
             body += connection.recv(65536)
         return head + b"\r\n\r\n" + body

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from .sse import EventParser
 
-__all__ = ["FINISHED", "Body", "Finding", "JsonBody", "StreamBody", "read_error"]
+__all__ = ["FINISHED", "Body", "Finding", "JsonBody", "StreamBody", "read_error", "read_models"]
 
 # Text, reasoning or a tool call that is not empty.
 _CONTENT = re.compile(rb'"(?:content|text|reasoning_content|reasoning|arguments|name)"\s*:\s*"(?!")')
@@ -136,22 +136,22 @@ class JsonBody:
     def __init__(self) -> None:
         self.stamps: array[float] = array("d")
         self.done_stamp_seconds: float | None = None
-        self._content = bytearray()
+        self.content = bytearray()
 
     def feed(self, piece: bytes, stamp_seconds: float) -> None:
         """See ``Body``."""
-        self._content += piece
+        self.content += piece
         self.done_stamp_seconds = stamp_seconds
 
     def close(self) -> Finding:
         """Return what was found."""
         finding = Finding()
         try:
-            finding.read(json.loads(bytes(self._content)))
+            finding.read(json.loads(bytes(self.content)))
         except _JSON_ERRORS as error:
             finding.blame("malformed", f"the answer cannot be read: {error}")
         _judge(finding)
-        if not _CONTENT.search(self._content):
+        if not _CONTENT.search(self.content):
             finding.blame("no_content", "the answer has no content")
         return finding
 
@@ -175,3 +175,11 @@ def read_error(content: bytes) -> str:
     except _JSON_ERRORS:
         words = None
     return str(words if words is not None else content.decode("utf-8", "replace"))[:_TEXT_MAX]
+
+
+def read_models(content: bytes) -> tuple[str, ...]:
+    """Return the ids in an answer of ``/v1/models``; none where it is no such answer."""
+    try:
+        return tuple(str(model["id"])[:_TEXT_MAX] for model in json.loads(content)["data"])
+    except _JSON_ERRORS:
+        return ()

@@ -3,12 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The program, ``python -m``: settings as JSON from a file or standard input in, progress and the result out.
 
-Exit code 0 with a whole result, whatever the server did; 2 without one, and a line that says why.
+Exit code 0 with a whole result, whatever the server did; 3 with a partial one, as the run was ended early (SIGINT,
+SIGTERM, ``limits.run_seconds_max``, nobody waits); 2 without any, and a line that says why.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +21,8 @@ from .settings import parse_settings
 from .wire import encode_error, encode_progress, encode_result
 
 __all__ = ["main"]
+
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _say(line: str) -> None:
@@ -40,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         settings = parse_settings(_read(arguments[0]))
-        result = run_benchmark(settings, lambda progress: _say(encode_progress(progress)))
+        result = run_benchmark(settings, lambda progress: _say(encode_progress(progress)), signals=_ENDING)
     except SettingsError as error:
         _say(encode_error([f"{path}: {text}" for path, text in error.problems]))
         return 2
@@ -49,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     for line in encode_result(result):
         _say(line)
-    return 0
+    return 3 if result["partial"] else 0
 
 
 if __name__ == "__main__":

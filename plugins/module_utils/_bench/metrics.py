@@ -15,7 +15,7 @@ from .distribution import Distribution
 from .record import OK, UNCOUNTED, Record
 from .spec import RequestSlo
 
-__all__ = ["DEFINITIONS", "count_classes", "is_good", "samples_of", "series_of", "summarize"]
+__all__ = ["DEFINITIONS", "count_classes", "find_examples", "is_good", "samples_of", "series_of", "summarize"]
 
 # Printed beside the numbers: other tools call other things by the same names.
 DEFINITIONS = {
@@ -74,7 +74,7 @@ def summarize(
         },
         "error_ratio": round((issued - len(whole)) / issued, 6) if issued else None,
         "classes": count_classes(records),
-        "examples": _examples(records),
+        "examples": find_examples(records),
         "duration_seconds": round(seconds, 3),
         **_latencies(whole),
         "merged_reads_ratio": _merged(whole),
@@ -101,7 +101,7 @@ def count_classes(records: Iterable[Record]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _examples(records: Iterable[Record]) -> dict[str, str]:
+def find_examples(records: Iterable[Record]) -> dict[str, str]:
     """Return the words of the first request of each class."""
     words: dict[str, str] = {}
     for record in records:

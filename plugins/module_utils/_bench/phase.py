@@ -46,6 +46,7 @@ class PhaseRun:
         self.records: list[list[Record]] = [[] for _pool in pools]
         self.issued = [0 for _pool in pools]
         self.capped = False
+        self.interrupted = False
         self.stopped_by = ""
         self.begin = 0.0
         self.ttft = Distribution()
@@ -61,6 +62,7 @@ class PhaseRun:
         self._item = Item(-1, b"", 0)
         self._items: Iterator[Item] = iter(())
         self._concurrency = 0
+        self._sender: asyncio.Task[None] | None = None
 
     @property
     def done(self) -> int:
@@ -78,11 +80,27 @@ class PhaseRun:
             if self.phase.stop.duration_seconds is not None:
                 self._loop.call_later(self.phase.stop.duration_seconds, self._stop_sending, "duration_seconds")
         else:
-            await self._send_open(load, items, trace_seconds)
+            self._sender = self._loop.create_task(self._send_open(load, items, trace_seconds))
+            try:
+                await self._sender
+            except asyncio.CancelledError:
+                if not self.interrupted:
+                    raise
         self._finish_if_done()
         await self._all_done
         if watch is not None:
             watch.cancel()
+
+    def interrupt(self) -> None:
+        """End at once: send no more, and give up what is in flight, which is then issued and in no record."""
+        self.interrupted, self.stopped_by, self._sending, self._turn = True, "interrupted", False, 0
+        if self._sender is not None:
+            self._sender.cancel()
+        self._held.clear()
+        for number, pool in enumerate(self._pools):
+            pool.give_up()
+            self._in_flight[number] = 0
+        self._finish_if_done()
 
     # What both kinds of load share
 

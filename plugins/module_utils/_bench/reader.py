@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Reader", "SettingsError"]
+__all__ = ["Reader", "SettingsError", "guess"]
 
 
 class SettingsError(ValueError):
@@ -73,7 +73,7 @@ class Reader:
             self.problem(key, f"expected a text that is not empty, got {_shown(value)}")
             return default
         if choices and value not in choices:
-            self.problem(key, f"no such choice {_shown(value)}; allowed: {', '.join(choices)}{_guess(value, choices)}")
+            self.problem(key, f"no such choice {_shown(value)}; allowed: {', '.join(choices)}{guess(value, choices)}")
             return default
         return value
 
@@ -123,10 +123,11 @@ class Reader:
         for key in self._value:
             if key not in self._known:
                 allowed = ", ".join(sorted(self._known))
-                self.problem(str(key), f"unknown key; allowed: {allowed}{_guess(str(key), self._known)}")
+                self.problem(str(key), f"unknown key; allowed: {allowed}{guess(str(key), self._known)}")
 
 
-def _guess(word: str, words: Sequence[str]) -> str:
+def guess(word: str, words: Sequence[str]) -> str:
+    """Return a question for the nearest word that there is; nothing where none is near."""
     found = difflib.get_close_matches(word, words, n=1)
     return f". Did you mean {found[0]}?" if found else ""
 

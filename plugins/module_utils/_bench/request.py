@@ -47,6 +47,9 @@ class RequestEncoder:
         if key:
             lines.append(f"Authorization: Bearer {key}")
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode("ascii")
+        asking = [f"GET {parts.path}/v1/models HTTP/1.1", *(line for line in lines[1:] if line[:7] != "Content")]
+        # The question for the models that are served.
+        self.models = "\r\n".join([*asking, "", ""]).encode("ascii")
         self._field = b'{"messages":' if settings.endpoint == "chat" else b'{"prompt":'
         fields: dict[str, Any] = {"model": target.model, "stream": settings.stream}
         if settings.stream:

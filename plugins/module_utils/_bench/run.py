@@ -9,15 +9,16 @@ import asyncio
 import math
 import os
 import platform
+import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any, cast
+from typing import Any
 
 from .doubts import find_doubts
 from .loop import Meter, run_loop
-from .metrics import DEFINITIONS, samples_of, series_of, summarize
+from .metrics import DEFINITIONS, count_classes, find_examples, samples_of, series_of, summarize
 from .phase import PhaseRun
 from .spec import Closed, Constant, Entry, Phase, Poisson, Settings, Stop, Sweep, Trace
 from .sweep import Step, find_misses, next_rate
@@ -37,13 +38,19 @@ _ABANDONED_SECONDS = 120.0
 Report = Callable[[dict[str, Any]], None]
 
 
-def run_benchmark(settings: Settings, report: Report) -> dict[str, Any]:
-    """Run it and return the result; ``report`` gets progress. ValueError for what only shows at the start."""
+def run_benchmark(settings: Settings, report: Report, *, signals: Sequence[signal.Signals] = ()) -> dict[str, Any]:
+    """Run it and return the result; ``report`` gets progress. ValueError for what only shows at the start.
+
+    ``signals`` end the run early, with a result that says that it is partial.
+    """
     entries = _read_file(settings.workload.file) if settings.workload.file else ()
     _check_trace(settings, entries)
 
     async def main(loop: asyncio.AbstractEventLoop, name: str) -> dict[str, Any]:
-        return await _Run(settings, entries, report, loop, name).run()
+        run = _Run(settings, entries, report, loop, name)
+        for each in signals:
+            loop.add_signal_handler(each, run.interrupt, f"it got {each.name}")
+        return await run.run()
 
     return run_loop(settings, main)
 
@@ -73,39 +80,50 @@ class _Run:
         self._pools = [Pool(target, settings, loop) for target in settings.targets]
         self._results: list[dict[str, Any]] = []
         self._flags: list[str] = []
-        self._abandoned = False
+        self._interrupted: str | None = None
+        self._phase: PhaseRun | None = None
+        self._touched_ns, self._touched_at = 0, time.monotonic()
         self._trace = [entry.time_seconds for entry in entries if entry.time_seconds is not None]
 
     async def run(self) -> dict[str, Any]:
-        """Return the result; ValueError where nobody waits for it any more."""
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        """Return the result, marked as partial where the run was interrupted."""
+        limit = self._settings.run_seconds_max
+        if limit is not None:
+            self._loop.call_later(limit, self.interrupt, f"limits.run_seconds_max, {limit:g} s, was over")
         try:
             return await self._run()
-        except asyncio.CancelledError:
-            if not self._abandoned:
-                raise
-            raise ValueError(f"nobody has waited for the result for {_ABANDONED_SECONDS:g} s") from None
         finally:
             for pool in self._pools:
                 await pool.close()
+
+    def interrupt(self, reason: str) -> None:
+        """End at once, and keep what was measured."""
+        if self._interrupted is None:
+            self._interrupted = reason
+            if self._phase is not None:
+                self._phase.interrupt()
 
     async def _run(self) -> dict[str, Any]:
         started = datetime.now(timezone.utc)
         begin, cpu = time.monotonic(), time.process_time()
         warmup = await self._warm_up()
         swept = None
-        if warmup is not None and warmup["ok"] == 0:
-            self._flags.append(f"no warm-up request was answered, so nothing was measured: {warmup['classes']}")
+        if warmup is not None and warmup["ok"] == 0 and self._interrupted is None:
+            self._flags.append(await self._describe_refusal(warmup))
         elif self._settings.sweep is not None:
             swept = await self._sweep(self._settings.sweep)
         else:
             for phase in self._settings.phases:
-                await self._measure(phase)
+                if self._interrupted is None:
+                    await self._measure(phase)
+        if self._interrupted is not None:
+            self._flags.append(f"the run was interrupted: {self._interrupted}")
         return {
             "schema": SCHEMA,
             "tool": "llmops.kubernetes serving_benchmark",
             "started_at": started.isoformat(),
             "finished_at": datetime.now(timezone.utc).isoformat(),
+            "partial": self._interrupted is not None,
             "settings": _plain(asdict(self._settings)),
             "definitions": DEFINITIONS,
             "warmup": warmup,
@@ -131,31 +149,56 @@ class _Run:
             return None
         phase = Phase("warmup", Closed(min(count, max(closed, default=_OPEN_WARMUP_CONCURRENCY))), Stop(requests=count))
         run = await self._run_phase(phase)
-        ok = sum(record.answered for records in run.records for record in records)
-        classes: dict[str, int] = {}
-        for records in run.records:
-            for record in records:
-                classes[record.kind] = classes.get(record.kind, 0) + 1
-        return {"requests": run.done, "ok": ok, "classes": classes}
+        records = [record for of_target in run.records for record in of_target]
+        return {
+            "requests": run.done,
+            "ok": sum(record.answered for record in records),
+            "classes": count_classes(records),
+            "examples": find_examples(records),
+        }
+
+    async def _describe_refusal(self, warmup: dict[str, Any]) -> str:
+        """Return in words that nothing was answered, and where a model was not found those that there are."""
+        words = [
+            f"{kind} {count} times" + (f" ({warmup['examples'][kind]})" if kind in warmup["examples"] else "")
+            for kind, count in warmup["classes"].items()
+        ]
+        for pool in self._pools if "http_404" in warmup["classes"] else ():
+            served = await pool.ask_models()
+            if served and pool.target.model not in served:
+                words.append(f"{pool.target.name} serves {', '.join(served)} and not {pool.target.model}")
+        return f"no warm-up request was answered, so nothing was measured: {'; '.join(words)}"
 
     async def _run_phase(self, phase: Phase) -> PhaseRun:
-        run = PhaseRun(phase, self._settings, self._pools, self._loop)
+        run = self._phase = PhaseRun(phase, self._settings, self._pools, self._loop)
         reporter = self._loop.create_task(self._report_often(run))
         try:
             await run.run(self._prompts.items(phase.name), self._trace)
         finally:
             reporter.cancel()
+            self._phase = None
         self._report(run.progress())
         return run
 
     async def _report_often(self, run: PhaseRun) -> None:
         while True:
             await asyncio.sleep(self._settings.progress_seconds)
-            if is_abandoned(self._settings.alive_file):
-                self._abandoned = True
-                self._task.cancel()
-                return
+            if self._is_abandoned():
+                self.interrupt(f"nobody has waited for the result for {_ABANDONED_SECONDS:g} s")
             self._report(run.progress())
+
+    def _is_abandoned(self) -> bool:
+        """Whether the file that tells of life is gone, or has not been touched for long; no clock's jump says so."""
+        path, now = self._settings.alive_file, time.monotonic()
+        if path is None:
+            return False
+        try:
+            touched_ns = os.stat(path).st_mtime_ns
+        except OSError:
+            return True
+        if touched_ns != self._touched_ns:
+            self._touched_ns, self._touched_at = touched_ns, now
+        return now - self._touched_at > _ABANDONED_SECONDS
 
     async def _measure(self, phase: Phase) -> dict[str, Any]:
         """Run a phase, and keep its figures."""
@@ -180,6 +223,8 @@ class _Run:
             ),
         }
         self._results.append(result)
+        if run.interrupted:
+            result["inconclusive"].append("it was interrupted")
         self._flags += [f"phase {phase.name}: {doubt}" for doubt in result["inconclusive"]]
         return result
 
@@ -205,6 +250,9 @@ class _Run:
             load = Poisson(rate) if sweep.process == "poisson" else Constant(rate)
             phase = Phase(f"rate{len(steps)}", load, sweep.stop)
             result = await self._measure(phase)
+            if self._interrupted is not None:
+                ended = "the run was interrupted"
+                break
             meets = not any(figures["slo_misses"] for figures in result["targets"].values())
             steps.append(Step(rate, None if result["inconclusive"] else meets))
         failed = min((step.rate_per_second for step in steps if step.meets is False), default=math.inf)
@@ -214,14 +262,6 @@ class _Run:
             "ended": ended,
             "steps": [step._asdict() for step in steps],
         }
-
-
-def is_abandoned(path: str | None) -> bool:
-    """Whether a file has not been touched for long, or is gone."""
-    try:
-        return path is not None and time.time() - os.stat(path).st_mtime > _ABANDONED_SECONDS
-    except OSError:
-        return True
 
 
 def _plain(value: Any) -> Any:

@@ -222,7 +222,8 @@ class ClientLimits:
 class Settings:
     """A whole run. ``slo`` maps names such as ``ttft_p95_ms_max`` to limits; a sweep needs them.
 
-    ``alive_file`` is touched by whoever waits for the result: a run that nobody waits for any more ends.
+    After ``run_seconds_max`` the run ends with what it has, marked as partial. So does one that nobody waits for any
+    more: ``alive_file`` is touched by whoever does.
     """
 
     targets: tuple[Target, ...]
@@ -237,6 +238,7 @@ class Settings:
     slo: Mapping[str, float] = field(default_factory=dict)
     request_seconds_max: float = 300.0
     connect_seconds_max: float = 10.0
+    run_seconds_max: float | None = None
     max_in_flight: int | None = None
     client: ClientLimits = field(default_factory=ClientLimits)
     samples_max: int = 20000

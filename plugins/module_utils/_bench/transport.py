@@ -17,7 +17,7 @@ from array import array
 from typing import Callable, cast
 from urllib.parse import urlsplit
 
-from .answer import Body, JsonBody, StreamBody, read_error
+from .answer import Body, JsonBody, StreamBody, read_error, read_models
 from .http1 import ResponseParser
 from .record import Record, classify, split_stamps
 from .request import RequestEncoder, read_key
@@ -30,6 +30,7 @@ _clock = time.monotonic
 # Servers close kept connections after some seconds (vLLM: 5); a request sent into that moment would be lost.
 _IDLE_SECONDS_MAX = 2.0
 _ERROR_BYTES_MAX = 64 * 1024
+_MODELS_BYTES_MAX = 1024 * 1024
 
 
 class Call:
@@ -193,14 +194,30 @@ class Pool:
         """Take back a connection that can carry another request."""
         self._idle.append(connection)
 
-    async def close(self) -> None:
-        """Close every connection, and give up those that are being made."""
+    def give_up(self) -> None:
+        """Drop every connection, and those that are being made; the end of what was on its way is told to nobody."""
         for task in self._tasks:
             task.cancel()
-        for connection in self.opened:
+        for connection in tuple(self.opened):
             connection.forget()
-        # The transports close themselves in the next rounds of the loop.
-        await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """Give up all connections, and wait until their sockets are closed."""
+        while self._tasks or self.opened:
+            self.give_up()
+            await asyncio.sleep(0)
+
+    async def ask_models(self) -> tuple[str, ...]:
+        """Return the ids of the models that the server says it serves; none where it does not say."""
+        ended, body = asyncio.Event(), JsonBody()
+        call = Call(0, _clock(), self._encode.models, body, lambda _call: ended.set())
+        call.parser = ResponseParser(_MODELS_BYTES_MAX)
+        self.start(call)
+        try:
+            await asyncio.wait_for(ended.wait(), self._settings.connect_seconds_max)
+        except (asyncio.TimeoutError, TimeoutError):
+            return ()
+        return read_models(bytes(body.content)) if call.kind is None and call.parser.status == 200 else ()
 
     def _send(self, connection: _Connection, call: Call) -> None:
         seconds = self._settings.request_seconds_max

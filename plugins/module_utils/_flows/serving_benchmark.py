@@ -35,7 +35,9 @@ __all__ = ["BenchmarkRequest", "Load", "LoadRunner", "Look", "benchmark"]
 
 _POLL_SECONDS = 0.5
 # A Job ends by itself only where nobody has ended it in time: then its pod is gone, and with it what it has to say.
-_JOB_SECONDS_MORE = 60
+_JOB_SECONDS_MORE = 120
+# Until a Job has started, and a run that ends itself in time has told its result.
+_END_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,17 @@ def benchmark(
     host = next((found for _target, _key, found in resolved if found is not None), None)
     if host is None and request.name is not None:
         host = _deployment(request, api, None)
-    settings = {**request.spec.settings, "targets": targets}
+    settings = {**request.spec.settings, "targets": targets, "limits": _limits(request)}
     handle = runner.start(Load(host, settings, keys, request.timeout_seconds + _JOB_SECONDS_MORE))
     waiting = {"handle": handle, "started_at": clock.now().isoformat(), "waited_seconds": 0.0}
     return _follow(request, runner, clock, waiting)
+
+
+def _limits(request: BenchmarkRequest) -> dict[str, Any]:
+    """Return the client's limits; it ends by itself in time, and keeps what it has measured."""
+    limits = dict(request.spec.settings.get("limits") or {})
+    seconds = float(request.timeout_seconds)
+    return {**limits, "run_seconds_max": min(limits.get("run_seconds_max") or seconds, seconds)}
 
 
 def _resolve(
@@ -157,10 +166,11 @@ def _follow(request: BenchmarkRequest, runner: LoadRunner, clock: Clock, waiting
             look = runner.look(handle)
             if look.ended:
                 return _end(request, runner, clock, look, str(waiting["started_at"]))
-            if before + passed > request.timeout_seconds:
+            if before + passed > request.timeout_seconds + _END_SECONDS:
                 raise ClusterError(
-                    f"The benchmark of {request.place} from {runner.place} was not over after {before + passed:.0f} s "
-                    f"(timeout_seconds {request.timeout_seconds}); it was ended, and there is no result"
+                    f"The benchmark of {request.place} from {runner.place} has not ended {before + passed:.0f} s after "
+                    f"its start, though it was to end itself after {request.timeout_seconds} s (timeout_seconds). It "
+                    "was killed, and there is no result"
                 )
             progress = decode_progress(look.lines)
             if request.slice_seconds is not None and passed >= request.slice_seconds:

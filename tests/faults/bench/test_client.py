@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from tests.support.scripted_server import (
     END,
     HEAD,
     STREAM,
+    ScriptedServer,
     Step,
     chunk,
     delta,
@@ -125,6 +127,37 @@ def test_a_dead_engine_is_not_measured_after_the_warm_up(engine: StandIn) -> Non
     result = run(address(engine), warmup_requests=2)
     assert result["phases"] == []
     assert "no warm-up request was answered" in result["inconclusive"][0]
+    assert "http_500 2 times (EngineCore encountered an issue" in result["inconclusive"][0]
+
+
+def test_a_model_that_is_not_served_is_told_with_those_that_are(engine: StandIn) -> None:
+    engine.set(model_id="llama")
+    result = run(address(engine), warmup_requests=2)
+    assert "t0 serves llama and not tiny" in result["inconclusive"][0]
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"data": 1}', b"<html>"])
+def test_a_server_that_does_not_tell_its_models_is_told_as_it_answered(body: bytes) -> None:
+    for status in (b"200 OK", b"404 Not Found"):
+        length = str(len(body)).encode()
+        with scripted(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n") as server:
+            answer = server._answer
+
+            def listing(
+                connection: socket.socket,
+                server: ScriptedServer = server,
+                answer: Callable[[socket.socket], bool] = answer,
+                head: bytes = b"HTTP/1.1 " + status + b"\r\ncontent-length: " + length + b"\r\n\r\n",
+            ) -> bool:
+                if not server.requests[-1].startswith(b"GET "):
+                    return answer(connection)
+                connection.sendall(head + body)
+                return True
+
+            server._answer = listing  # type: ignore[method-assign]
+            result = run(server.url, warmup_requests=1)
+        assert result["inconclusive"][0].endswith("so nothing was measured: http_404 1 times")
+        assert b"GET /v1/models HTTP/1.1" in server.requests[-1]
 
 
 # Faults that no server has on purpose
@@ -306,7 +339,7 @@ def test_two_targets_of_an_open_load_are_asked_at_the_same_due_times() -> None:
 
 def test_the_warm_up_is_in_no_figure(engine: StandIn) -> None:
     result = run(address(engine), 6, warmup_requests=None)
-    assert result["warmup"] == {"requests": 2, "ok": 2, "classes": {"ok": 2}}
+    assert result["warmup"] == {"requests": 2, "ok": 2, "classes": {}, "examples": {}}
     assert figures(result)["requests"]["issued"] == 6
     assert figures(result)["connect_ms"] is None
 
@@ -344,28 +377,29 @@ def test_a_trace_is_sent_at_its_times(tmp_path: Path) -> None:
 
 
 def test_a_sweep_finds_the_rate_up_to_which_the_slo_is_met() -> None:
-    """A server that answers one request at a time within 20 ms can do 50 per second."""
-    turn = threading.Lock()
-
+    """A server that refuses at 40 and at 33.6 per second, told by the numbers of the requests: no clock takes part."""
     with scripted(*whole("a")) as server:
         answer = server._answer
 
-        def one_by_one(connection: socket.socket) -> bool:
-            with turn:
-                time.sleep(0.02)
+        def refusing(connection: socket.socket) -> bool:
+            if 9 <= len(server.requests) <= 12 or 17 <= len(server.requests) <= 20:
+                connection.sendall(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n")
+                return True
             return answer(connection)
 
-        server._answer = one_by_one  # type: ignore[method-assign]
+        server._answer = refusing  # type: ignore[method-assign]
         sweep = {
             "rate_min_per_second": 10,
             "rate_max_per_second": 200,
-            "precision_ratio": 0.5,
+            "precision_ratio": 0.2,
             "process": "constant",
-            "stop": {"duration_seconds": 1.0},
+            "stop": {"requests": 4},
         }
-        client = {"lateness_p99_ms_max": 50, "lag_p99_ms_max": 50}
-        result = run(server.url, phases=[], sweep=sweep, slo={"ttft_p95_ms_max": 60}, client=client)
-    assert 20 <= result["sweep"]["rate_per_second_max"] <= 60
+        client = {"lateness_p99_ms_max": 60_000, "lag_p99_ms_max": 60_000}
+        slo = {"ttft_p95_ms_max": 60_000, "error_ratio_max": 0}
+        result = run(server.url, phases=[], sweep=sweep, slo=slo, client=client)
+    assert [round(step["rate_per_second"], 1) for step in result["sweep"]["steps"]] == [10, 20, 40, 28.3, 33.6]
+    assert round(result["sweep"]["rate_per_second_max"], 1) == 28.3
     assert result["sweep"]["ended"] == "precision_ratio is reached"
     assert [phase["name"] for phase in result["phases"]][:2] == ["rate0", "rate1"]
 
@@ -500,6 +534,9 @@ def test_the_program_reads_standard_input_and_tells_what_is_wrong(
         assert words in " ".join(wire.decode_error(lines) or [])
 
 
+# Runs that end early
+
+
 def test_a_run_that_nobody_waits_for_any_more_ends(
     engine: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,5 +544,69 @@ def test_a_run_that_nobody_waits_for_any_more_ends(
     engine.set(frozen=True)
     (tmp_path / "alive").touch()
     for path in (tmp_path / "alive", tmp_path / "gone"):
-        with pytest.raises(ValueError, match="nobody has waited for the result"):
-            run(address(engine), client={"alive_file": str(path), "progress_seconds": 0.1})
+        result = run(address(engine), client={"alive_file": str(path), "progress_seconds": 0.1})
+        assert result["partial"] is True
+        assert "the run was interrupted: nobody has waited for the result for 0.2 s" in result["inconclusive"]
+
+
+def test_a_clock_that_jumps_does_not_end_a_run_that_somebody_waits_for(engine: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "alive").touch()
+    os.utime(tmp_path / "alive", (0, 0))
+    result = run(address(engine), client={"alive_file": str(tmp_path / "alive"), "progress_seconds": 0.01})
+    assert (result["partial"], figures(result)["requests"]["ok"]) == (False, 4)
+
+
+@pytest.mark.parametrize("load", [CLOSED, {"kind": "constant", "rate_per_second": 0.2}])
+def test_a_run_that_takes_too_long_keeps_what_it_has_measured_and_says_that_it_is_partial(load: dict[str, Any]) -> None:
+    """Two answers come at once, all others never."""
+    with scripted(*whole("a")) as server:
+        answer = server._answer
+
+        def stopping(connection: socket.socket) -> bool:
+            if len(server.requests) > 2:
+                time.sleep(30)
+            return answer(connection)
+
+        server._answer = stopping  # type: ignore[method-assign]
+        phases = [{"name": name, "load": load, "stop": {"requests": 40}} for name in ("one", "two")]
+        result = run(server.url, phases=phases, limits={"run_seconds_max": 1.5})
+    assert result["partial"] is True
+    assert [phase["name"] for phase in result["phases"]] == ["one"]
+    assert result["phases"][0]["stopped_by"] == "interrupted"
+    assert "it was interrupted" in result["phases"][0]["inconclusive"]
+    assert "the run was interrupted: limits.run_seconds_max, 1.5 s, was over" in result["inconclusive"]
+    requests = figures(result)["requests"]
+    assert 1 <= requests["ok"] <= 2
+    assert requests["issued"] == requests["ok"] + requests["lost"]
+
+
+def test_a_sweep_that_is_interrupted_names_no_reason_of_its_own(engine: StandIn) -> None:
+    engine.set(frozen=True)
+    sweep = {"stop": {"requests": 4}}
+    limits = {"run_seconds_max": 0.3}
+    result = run(address(engine), phases=[], sweep=sweep, slo={"ttft_p95_ms_max": 60_000}, limits=limits)
+    assert result["sweep"] == {"rate_per_second_max": None, "ended": "the run was interrupted", "steps": []}
+
+
+def test_an_interrupted_warm_up_measures_nothing(engine: StandIn) -> None:
+    engine.set(frozen=True)
+    result = run(address(engine), warmup_requests=2, limits={"run_seconds_max": 0.2})
+    assert (result["phases"], result["partial"]) == ([], True)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_program_with_what_it_has(engine: StandIn, tmp_path: Path, name: str) -> None:
+    shutil.copytree(PACKAGE, tmp_path / "llmops_bench")
+    plan = settings(address(engine), 100_000, client={"progress_seconds": 0.05})
+    (tmp_path / "settings.json").write_text(json.dumps(plan))
+    words = [sys.executable, "-m", "llmops_bench.command", "settings.json"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        for line in client.stdout:
+            if (wire.decode_progress([line]) or {"done": 0})["done"]:
+                break
+        client.send_signal(signal.Signals[name])
+        result = wire.decode_result(client.stdout) or {}
+    assert (client.returncode, result["partial"]) == (3, True)
+    assert f"the run was interrupted: it got {name}" in result["inconclusive"]
+    assert figures(result)["requests"]["ok"] > 0

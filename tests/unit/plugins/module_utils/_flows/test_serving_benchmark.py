@@ -87,12 +87,23 @@ def test_the_clients_service_is_asked_with_the_engines_key_from_the_stable_image
     assert load.settings["phases"] == [PHASE]
     assert load.keys == {"LLMOPS_BENCH_KEY_0": KeyReference("keys", "chat")}
     assert load.seconds_max > 3600
+    assert load.settings["limits"] == {"run_seconds_max": 3600.0}
     assert load.deployment is not None
     assert load.deployment["metadata"]["name"] == "chat-blue"
     assert (outcome.changed, outcome.result["benchmark"]) == (False, RESULT)
     assert outcome.result["inconclusive"] == ["client too slow"]
     assert outcome.warnings == ["the figures say nothing about the server: client too slow"]
     assert runner.removed == [{"name": "run-1"}]
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(10, 10), (100, 60.0), (None, 60.0)])
+def test_the_client_ends_itself_at_the_earlier_of_both_limits(yard: Yard, own: int | None, wanted: float) -> None:
+    runner = Runner(DONE)
+    limits = {"connect_seconds_max": 1, **({"run_seconds_max": own} if own else {})}
+    spec = parse_benchmark([], {"phases": [PHASE], "limits": limits}, has_release=True, run_from="cluster")
+    request = BenchmarkRequest(spec, "chat", "llm", timeout_seconds=60)
+    benchmark(request, yard.cluster, runner, yard.clock, check_mode=False)
+    assert runner.started[0].settings["limits"] == {"connect_seconds_max": 1, "run_seconds_max": wanted}
 
 
 def test_a_slot_is_asked_through_its_own_service(yard: Yard) -> None:
@@ -157,10 +168,10 @@ def test_a_slice_returns_the_progress_and_the_next_one_goes_on_with_the_same_run
     assert outcome.result["started_at"] == "2026-01-01T12:00:00+00:00"
 
 
-def test_a_run_that_takes_too_long_is_ended_over_all_slices(yard: Yard) -> None:
+def test_a_run_that_does_not_end_itself_in_time_is_killed_over_all_slices(yard: Yard) -> None:
     runner = Runner(Look((), False))
-    resume = {"handle": {"name": "run-1"}, "started_at": "x", "waited_seconds": 58.0}
-    with pytest.raises(ClusterError, match=r"llm/chat from memory was not over after 6\d s .timeout_seconds 60."):
+    resume = {"handle": {"name": "run-1"}, "started_at": "x", "waited_seconds": 118.0}
+    with pytest.raises(ClusterError, match=r"llm/chat from memory has not ended 12\d s after its start"):
         yard.run(runner, timeout_seconds=60, slice_seconds=5, resume=resume)
     assert runner.removed == [{"name": "run-1"}]
 
