@@ -10,8 +10,8 @@ module: benchmark_gate
 short_description: Judge the result of a benchmark by limits and against a baseline
 version_added: "0.1.0"
 description:
-  - Reads a result of C(vllm bench serve), guidellm, AIPerf, inference-perf or in our own format, and judges it by
-    criteria. It sends no load.
+  - Reads a result of M(llmops.kubernetes.serving_benchmark), C(vllm bench serve), guidellm, AIPerf or inference-perf,
+    and judges it by criteria. It sends no load.
   - Counts come first. When no request has succeeded, when counts are missing, or when requests are unaccounted for, no
     latency is looked at - some tools write 0.0 ms and end with success when every request has failed. A value that is
     missing, null, NaN or over zero samples fails its criterion.
@@ -31,8 +31,9 @@ options:
     type: dict
   target:
     description:
-      - Which run is judged when there are several, by its name or its number from 0. A target of our own format, a
-        strategy of guidellm, or a line of C(vllm bench serve --append-result).
+      - Which run is judged when there are several, by its name or its number from 0. A target of
+        M(llmops.kubernetes.serving_benchmark), a strategy of guidellm, or a line of
+        C(vllm bench serve --append-result).
     type: str
   criteria:
     description:
@@ -78,10 +79,10 @@ options:
         description:
           - The limit is relative to the baseline.
           - A percentile whose samples are known on both sides is compared by a test, so that noise is no regression.
-            Targets of one result in our own format, which were interleaved request by request, are judged by the rule
-            of the canary judge, with the limit as its margin. A stored baseline is compared by its exceedances, and
-            what is outside the limit but within noise is V(inconclusive). All else is judged by the limit alone, and
-            the result says so.
+            Targets of one result of M(llmops.kubernetes.serving_benchmark), which were interleaved request by request,
+            are judged by the rule of the canary judge, with the limit as its margin. A stored baseline is compared by
+            its exceedances, and what is outside the limit but within noise is V(inconclusive). All else is judged by
+            the limit alone, and the result says so.
         type: bool
         default: false
   slo:

@@ -167,7 +167,10 @@ attributes:
 author:
   - The llmops.kubernetes contributors (@llmops)
 seealso:
-  - module: llmops.kubernetes.health_gate
+  - module: llmops.kubernetes.benchmark_gate
+    description: Judges what this module has measured.
+notes:
+  - What it needs in the namespace of the release is in C(roles/model_server/files/rbac-benchmark.yml).
 """
 
 EXAMPLES = r"""

@@ -19,11 +19,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.namespaces import make_namespaces
-from tests.e2e.releases import Places, find_places
+from tests.e2e.releases import Places, RealServer, find_places, vllm
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.gpus import Gpus, borrow_gpus
 from tests.support.kwok import PretendedNodes, run_kwok
-from tests.support.playbooks import Project
+from tests.support.playbooks import Project, run_module
 
 MakeNamespace = Callable[..., str]
 MakeProject = Callable[..., Project]
@@ -84,6 +84,17 @@ def _gpus(cluster: Cluster, places: Places) -> Iterator[Gpus]:
     assert places.gpus.is_file(), f"no list of GPUs at {places.gpus}: set LLMOPS_TEST_GPUS"
     with borrow_gpus(cluster, places.gpus) as gpus:
         yield gpus
+
+
+@pytest.fixture(name="real", scope="session")
+def _real(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> RealServer:
+    """Return real vLLM that all tests share which only ask it, as it takes long to load."""
+    namespace = make_namespace("real")
+    release = vllm("real", namespace, places.models)
+    result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": [release]})
+    assert not result.get("failed"), result["msg"]
+    (pod,) = cluster.wait_ready(namespace, "real", 1, 240)
+    return RealServer(release, namespace, pod["metadata"]["name"])
 
 
 @pytest.fixture(name="pretended", scope="session")

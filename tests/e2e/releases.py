@@ -16,7 +16,7 @@ from typing import Any
 from tests.support.cluster import Cluster
 from tests.support.processes import ENGINE
 
-__all__ = ["Places", "find_places", "merged", "put_green_slot", "standin", "standin_configmap", "vllm"]
+__all__ = ["Places", "RealServer", "find_places", "merged", "put_green_slot", "standin", "standin_configmap", "vllm"]
 
 IMAGE = "llmops.local/python:3.11"
 VLLM_VERSION = "0.32.0"
@@ -64,6 +64,15 @@ class Places:
                     "resources": {"requests": {"storage": "1Gi"}},
                 },
             }
+
+
+@dataclass(frozen=True)
+class RealServer:
+    """A model server of real vLLM that runs: its release as written, its namespace and pod."""
+
+    release: Mapping[str, Any]
+    namespace: str
+    pod: str
 
 
 def find_places() -> Places:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tests.e2e.releases import Places, vllm
+from tests.e2e.releases import Places, RealServer
 from tests.support.cluster import Cluster
 from tests.support.playbooks import run_module
 
@@ -18,19 +18,15 @@ LOG_LINES = 1000
 
 
 def test_the_cache_of_real_vllm_holds_as_many_tokens_and_requests_as_computed(
-    namespace: str, cluster: Cluster, places: Places
+    real: RealServer, cluster: Cluster, places: Places
 ) -> None:
-    release = vllm("chat", namespace, places.models)
-    made = run_module("model_server", {"model_servers": [release], "kubeconfig": str(cluster.kubeconfig)})
-    assert not made.get("failed"), made
-    (pod,) = cluster.wait_ready(namespace, "chat", 1, 240)
-    log = cluster.log(namespace, pod["metadata"]["name"], LOG_LINES)
+    log = cluster.log(real.namespace, real.pod, LOG_LINES)
     found = LOGGED.search(log)
     assert found is not None, f"vLLM logged no size of its cache:\n{log[-3000:]}"
     tokens, length, concurrency = found.groups()
 
     # The memory of the pod stands for that of a card; the size of the cache is set in the release.
-    arguments = {"path": str(places.models / "tiny"), "model_server": release, "gpu": {"memory_gib": 2}}
+    arguments = {"path": str(places.models / "tiny"), "model_server": dict(real.release), "gpu": {"memory_gib": 2}}
     fit = run_module("model_fit_info", arguments)
     assert fit["verdict"] == "fits", fit
     assert fit["max_model_len"] == int(length.replace(",", ""))

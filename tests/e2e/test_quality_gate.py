@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import MakeNamespace
-from tests.e2e.releases import Places, put_green_slot, standin, standin_configmap, vllm
+from tests.e2e.releases import Places, RealServer, put_green_slot, standin, standin_configmap
 from tests.support.cluster import AuditLog, Cluster
 from tests.support.playbooks import run_module
 from tests.support.processes import run_standin
@@ -29,29 +29,30 @@ class Yard:
 
     namespace: str
     places: Places
+    real: RealServer
 
     def gate(self, name: str, check: bool = False, **options: Any) -> dict[str, Any]:
         """Return the gate's result for a release."""
-        place = {"kubeconfig": str(self.places.kubeconfig), "namespace": self.namespace, "name": name}
+        namespace = self.real.namespace if name == "real" else self.namespace
+        place = {"kubeconfig": str(self.places.kubeconfig), "namespace": namespace, "name": name}
         return run_module("quality_gate", {**place, "fail_on": [], **options}, check=check)
 
 
 @pytest.fixture(name="yard", scope="module")
-def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> Yard:
+def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places, real: RealServer) -> Yard:
     """Return the releases: ``chat`` has a green slot that answers other words, ``locked`` an API key."""
     namespace = make_namespace("quality")
     cluster.create(standin_configmap(namespace))
     meta = {"name": "keys", "namespace": namespace}
     cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "stringData": {"key": KEY}})
     locked = standin("locked", namespace, engine={"api_key": {"secret": "keys", "key": "key"}})
-    real = vllm("real", namespace, places.models)
-    servers = [real, standin("chat", namespace), standin("dead", namespace, {"error_share": 1}), locked]
+    servers = [standin("chat", namespace), standin("dead", namespace, {"error_share": 1}), locked]
     result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": servers})
     assert not result.get("failed"), result["msg"]
     put_green_slot(cluster, namespace, "chat", STANDIN_ANSWER_SALT="another model")
-    for name, slots in (("dead", 1), ("locked", 1), ("chat", 2), ("real", 1)):
+    for name, slots in (("dead", 1), ("locked", 1), ("chat", 2)):
         cluster.wait_ready(namespace, name, slots, TIMEOUT_SECONDS)
-    return Yard(namespace, places)
+    return Yard(namespace, places, real)
 
 
 def golden(yard: Yard, name: str, folder: Path, count: int) -> Path:
@@ -81,7 +82,7 @@ def test_a_real_engine_gives_the_same_right_answers_from_a_job_as_from_the_contr
     assert [each["text"] for each in here["observed"]["answers"]] == [
         each["text"] for each in there["observed"]["answers"]
     ]
-    assert not [each for each in cluster.items("Job", yard.namespace) if "real" in each["metadata"]["name"]]
+    assert cluster.items("Job", yard.real.namespace) == []
 
 
 def test_wrong_answers_fail_with_the_prompts_that_are_wrong(yard: Yard, tmp_path: Path) -> None:

@@ -9,22 +9,20 @@ without sight of claims a deployment works, but a missing claim cannot be notice
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.conftest import MakeNamespace
 from tests.e2e.releases import standin, standin_configmap
+from tests.e2e.roles import GROUP, bind_role, each_verb, load_rules, rules_without, wait_bound
 from tests.support.accounts import make_account
 from tests.support.cluster import AuditLog, Cluster
-from tests.support.playbooks import ROOT, run_module
-from tests.support.processes import wait_until
+from tests.support.playbooks import run_module
 
-ROLE = yaml.safe_load((ROOT / "roles/model_server/files/rbac-deployer.yml").read_text())
+RULES = load_rules("roles/model_server/files/rbac-deployer.yml")
 KINDS = {
     "configmaps": "ConfigMap",
     "serviceaccounts": "ServiceAccount",
@@ -33,23 +31,7 @@ KINDS = {
     "networkpolicies": "NetworkPolicy",
     "poddisruptionbudgets": "PodDisruptionBudget",
 }
-VERBS = [
-    (verb, resource)
-    for rule in ROLE["rules"]
-    for resource in rule["resources"]
-    for verb in rule["verbs"]
-]  # fmt: skip
-GROUP = "rbac.authorization.k8s.io"
-
-
-def role_without(verb: str = "", resource: str = "") -> list[dict[str, Any]]:
-    """Return the shipped rules, without one verb of one resource."""
-    rules = []
-    for rule in ROLE["rules"]:
-        for each in rule["resources"]:
-            verbs = [v for v in rule["verbs"] if (v, each) != (verb, resource)]
-            rules.append({**copy.deepcopy(rule), "resources": [each], "verbs": verbs})
-    return [rule for rule in rules if rule["verbs"]]
+VERBS = each_verb(RULES)
 
 
 class Deployers:
@@ -57,15 +39,6 @@ class Deployers:
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.cluster, self.namespace = cluster, namespace
-
-    def bind(self, name: str, rules: list[dict[str, Any]], subject: Mapping[str, Any]) -> None:
-        meta = {"name": name, "namespace": self.namespace}
-        api = f"{GROUP}/v1"
-        self.cluster.create({"apiVersion": api, "kind": "Role", "metadata": meta, "rules": rules})
-        reference = {"apiGroup": GROUP, "kind": "Role", "name": name}
-        self.cluster.create(
-            {"apiVersion": api, "kind": "RoleBinding", "metadata": meta, "roleRef": reference, "subjects": [subject]}
-        )
 
     def release(self, name: str) -> dict[str, Any]:
         return standin(name, self.namespace, replicas=0)
@@ -90,31 +63,21 @@ def _deployers(make_namespace: MakeNamespace, cluster: Cluster) -> Deployers:
     for verb, resource in VERBS:
         user = user_without(verb, resource)
         subject = {"apiGroup": GROUP, "kind": "User", "name": user}
-        deployers.bind(user, role_without(verb, resource), subject)
+        bind_role(cluster, namespace, user, rules_without(RULES, verb, resource), subject)
     releases = [standin("ready", namespace), standin("crashing", namespace, {"start_exit_code": 1})]
     made = deployers.run("model_server", "", model_servers=[*releases, deployers.release("old")])
     assert not made.get("failed"), made
     cluster.wait_ready(namespace, "ready", 1, 60)
     assert deployers.gate("", "crashing")["verdict"] == "fail"
-    # Bindings reach the authorizer with a delay; the last one made comes last.
-    sight = {"verb": "list", "group": "", "resource": "pods", "namespace": namespace}
-    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
-    spec = {"resourceAttributes": sight, "user": user_without(*VERBS[-1])}
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    wait_until(
-        lambda: cluster.call("POST", path, {**review, "spec": spec})["status"]["allowed"], 10, "the Roles' effect", 0.1
-    )
+    wait_bound(cluster, user_without(*VERBS[-1]), rules_without(RULES, *VERBS[-1]), namespace)
     return deployers
 
 
 @pytest.fixture(name="kubeconfig")
 def _kubeconfig(deployers: Deployers, cluster: Cluster, tmp_path: Path) -> Path:
     """Return the kubeconfig of a service account with the shipped Role as it is."""
-    deployers.bind(
-        "deployer",
-        ROLE["rules"],
-        {"kind": "ServiceAccount", "name": "deployer", "namespace": deployers.namespace},
-    )
+    subject = {"kind": "ServiceAccount", "name": "deployer", "namespace": deployers.namespace}
+    bind_role(cluster, deployers.namespace, "deployer", RULES, subject)
     return make_account(cluster, deployers.namespace, "deployer", tmp_path / "deployer.kubeconfig")
 
 

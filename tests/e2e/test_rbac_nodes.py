@@ -8,26 +8,18 @@ Each verb of each resource is taken away once; the run must fail with words that
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.nodes import GPU, TestNodes, make_nodes
-from tests.support.cluster import AuditLog, Cluster, ClusterRefusal
-from tests.support.playbooks import ROOT, run_module
-from tests.support.processes import wait_until
+from tests.e2e.roles import bound_everywhere, each_verb, load_rules, rules_without
+from tests.support.cluster import AuditLog, Cluster
+from tests.support.playbooks import run_module
 
-ROLE = yaml.safe_load((ROOT / "roles/gpu_node/files/rbac-nodes.yml").read_text())
-GROUP = "rbac.authorization.k8s.io"
-VERBS = [
-    (verb, resource)
-    for rule in ROLE["rules"]
-    for resource in rule["resources"]
-    for verb in rule["verbs"]
-]  # fmt: skip
+RULES = load_rules("roles/gpu_node/files/rbac-nodes.yml")
+VERBS = each_verb(RULES)
 TAINTS = [{"key": GPU, "effect": "NoSchedule"}, {"key": "llm-only", "effect": "NoExecute"}]
 
 
@@ -38,47 +30,6 @@ def _nodes(cluster: Cluster) -> Iterator[TestNodes]:
         yield nodes
 
 
-def rules_without(verb: str, resource: str) -> list[dict[str, Any]]:
-    """Return the shipped rules, without one verb of one resource."""
-    rules = []
-    for rule in ROLE["rules"]:
-        for each in rule["resources"]:
-            verbs = [v for v in rule["verbs"] if (v, each) != (verb, resource)]
-            rules += [{**rule, "resources": [each], "verbs": verbs}] if verbs else []
-    return rules
-
-
-@contextlib.contextmanager
-def bound(cluster: Cluster, user: str, rules: list[dict[str, Any]]) -> Iterator[None]:
-    """Give a user these rules in the whole cluster until the block ends."""
-    api, path = f"{GROUP}/v1", f"/apis/{GROUP}/v1"
-    meta = {"name": user}
-    reference = {"apiGroup": GROUP, "kind": "ClusterRole", "name": user}
-    subject = {"apiGroup": GROUP, "kind": "User", "name": user}
-    role = {"apiVersion": api, "kind": "ClusterRole", "metadata": meta, "rules": rules}
-    binding = {
-        "apiVersion": api,
-        "kind": "ClusterRoleBinding",
-        "metadata": meta,
-        "roleRef": reference,
-        "subjects": [subject],
-    }
-    try:
-        cluster.call("POST", f"{path}/clusterroles", role)
-        cluster.call("POST", f"{path}/clusterrolebindings", binding)
-        kept = rules[-1]
-        sight = {"verb": kept["verbs"][-1], "group": kept["apiGroups"][0], "resource": kept["resources"][0]}
-        review: dict[str, Any] = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview"}
-        review["spec"] = {"resourceAttributes": sight, "user": user}
-        reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        wait_until(lambda: cluster.call("POST", reviews, review)["status"]["allowed"], 10, "the binding's effect", 0.1)
-        yield
-    finally:
-        for plural in ("clusterrolebindings", "clusterroles"):
-            with contextlib.suppress(ClusterRefusal):
-                cluster.call("DELETE", f"{path}/{plural}/{user}")
-
-
 def run(nodes: TestNodes, user: str, **more: Any) -> dict[str, Any]:
     written = {"name": nodes.word, "selector": nodes.selector, "taints": TAINTS, **more}
     place = {"kubeconfig": str(nodes.cluster.kubeconfig), "impersonate_user": user}
@@ -87,7 +38,7 @@ def run(nodes: TestNodes, user: str, **more: Any) -> dict[str, Any]:
 
 def test_the_role_is_enough_from_the_first_run_to_the_last(nodes: TestNodes, cluster: Cluster) -> None:
     user = f"{nodes.word}-whole"
-    with bound(cluster, user, ROLE["rules"]):
+    with bound_everywhere(cluster, user, RULES):
         done = run(nodes, user)
         assert not done.get("failed"), done
         assert {each["action"] for each in done["nodes"]} == {"changed"}
@@ -100,7 +51,7 @@ def test_each_verb_is_needed_and_its_absence_is_named(
     verb: str, resource: str, nodes: TestNodes, cluster: Cluster, audit: AuditLog
 ) -> None:
     user = f"{nodes.word}-{verb}-{resource}"
-    with bound(cluster, user, rules_without(verb, resource)):
+    with bound_everywhere(cluster, user, rules_without(RULES, verb, resource)):
         mark = audit.mark()
         result = run(nodes, user)
         assert result.get("failed"), f"{verb} {resource} is not needed: {result}"

@@ -16,12 +16,15 @@ import pytest
 import yaml
 
 from tests.e2e.conftest import MakeNamespace, MakeProject
-from tests.e2e.releases import Places, standin, standin_configmap
+from tests.e2e.releases import Places, RealServer, standin, standin_configmap
+from tests.e2e.roles import GROUP, bind_role, each_verb, load_rules, rules_without, wait_bound
 from tests.support.cluster import Cluster
 from tests.support.playbooks import run_module
 from tests.support.processes import wait_until
 
+PLACES = ("cluster", "controller")
 KEY = "open-sesame-1234"
+RULES = load_rules("roles/model_server/files/rbac-benchmark.yml")
 LOAD = {
     "phases": [{"name": "one", "load": {"kind": "closed", "concurrency": 2}, "stop": {"requests": 12}}],
     "workload": {"output": {"mean_tokens": 8}},
@@ -85,10 +88,29 @@ def test_a_job_measures_the_clients_service_and_leaves_nothing(yard: Yard) -> No
 
 
 def test_both_ways_measure_a_slot_with_the_engines_key_which_is_told_nowhere(yard: Yard) -> None:
-    for place in ("cluster", "controller"):
+    for place in PLACES:
         result = yard.measure(run_from=place, targets=[{"slot": "blue"}])
         assert figures(result)["blue"]["requests"]["ok"] == 12, place
         assert KEY not in json.dumps(result)
+
+
+def test_real_vllm_is_measured_alike_from_a_job_and_from_the_controller(real: RealServer, places: Places) -> None:
+    """Both send the very same requests; how fast they are answered is compared by benchmarks/places.py."""
+    options = {
+        "kubeconfig": str(places.kubeconfig),
+        "namespace": real.namespace,
+        "name": "real",
+        **LOAD,
+        # At temperature 0 the random model may repeat one token that is no text; others are none, too.
+        "workload": {"output": {"mean_tokens": 24}},
+        "request": {"ignore_eos": True, "seed": 1, "temperature": 1.0},
+    }
+    seen = {place: figures(run_module("serving_benchmark", {**options, "run_from": place})) for place in PLACES}
+    for place, found in seen.items():
+        assert found["service"]["classes"] == {}, place
+        assert found["service"]["requests"]["ok"] == 12, place
+        assert found["service"]["tokens"] == seen["controller"]["service"]["tokens"], place
+    assert seen["cluster"]["service"]["tokens"]["output"] == 288
 
 
 def test_check_mode_says_what_would_be_sent_and_sends_nothing(yard: Yard) -> None:
@@ -125,3 +147,21 @@ def test_progress_reaches_the_screen_of_a_playbook(yard: Yard, make_project: Mak
     assert "requests done, " in output.stdout
     assert "TTFT p95 " in output.stdout
     assert "s left" in output.stdout
+
+
+def test_the_shipped_role_is_enough(yard: Yard) -> None:
+    bind_role(yard.cluster, yard.namespace, "measurer", RULES, {"apiGroup": GROUP, "kind": "User", "name": "measurer"})
+    wait_bound(yard.cluster, "measurer", RULES, yard.namespace)
+    assert figures(yard.measure(impersonate_user="measurer"))["service"]["requests"]["ok"] == 12
+    wait_until(lambda: not yard.left(), 30, "the end of the Job and its ConfigMap")
+
+
+@pytest.mark.parametrize(("verb", "resource"), each_verb(RULES), ids=lambda value: value)
+def test_each_verb_of_the_role_is_needed_and_its_absence_is_named(yard: Yard, verb: str, resource: str) -> None:
+    user, left = f"without-{verb}-{resource.replace('/', '-')}", rules_without(RULES, verb, resource)
+    bind_role(yard.cluster, yard.namespace, user, left, {"apiGroup": GROUP, "kind": "User", "name": user})
+    wait_bound(yard.cluster, user, left, yard.namespace)
+    result = yard.measure(impersonate_user=user)
+    assert result.get("failed"), f"{verb} {resource} is not needed: {result}"
+    assert f'cannot {verb} resource "{resource}"' in result["msg"]
+    assert "rbac-benchmark.yml" in result["msg"]
