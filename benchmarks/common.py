@@ -86,7 +86,7 @@ def namespaces(cluster: Cluster, places: Places, words: Sequence[str]) -> Iterat
         yield made
 
 
-def module(name: str, places: Places, **arguments: Any) -> dict[str, Any]:
+def module(name: str, places: Places, /, **arguments: Any) -> dict[str, Any]:
     """Run a module of the collection here; a failure ends the benchmark with the module's words."""
     result = run_module(name, {"kubeconfig": str(places.kubeconfig), **arguments})
     if result.get("failed"):
