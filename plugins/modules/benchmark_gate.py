@@ -35,6 +35,20 @@ options:
         M(llmops.kubernetes.serving_benchmark), a strategy of guidellm, or a line of
         C(vllm bench serve --append-result).
     type: str
+  every_run:
+    description:
+      - Judge all runs of the result by the same criteria, each target in each phase, in place of one O(target). The
+        verdict is the worst of them.
+      - Of a search for the highest rate only the best rate that was found counts, as the others are beyond it.
+    type: bool
+    default: false
+  report_path:
+    description:
+      - File of this machine that gets the verdict and the result as one HTML page, with pictures. Its folder must
+        exist. Beside it what this module returns is written as JSON, to the same name with V(-verdict.json) in place of
+        V(.html), which O(baseline_path) reads.
+      - A report is an output and no change - it is written in check mode too, and never C(changed).
+    type: path
   criteria:
     description:
       - Limits that must hold, all of them.
@@ -149,6 +163,13 @@ EXAMPLES = r"""
       - {metric: throughput_tokens_per_second, operator: ">=", value: 0.95, unit: ratio, relative: true}
     baseline_release: {name: chat, namespace: llm}
 
+- name: Judge both targets of a result by the model server's limits, and write the page
+  llmops.kubernetes.benchmark_gate:
+    path: /tmp/reports/chat.json
+    every_run: true
+    slo: {ttft_p95_ms_max: 500, error_ratio_max: 0.001}
+    report_path: /tmp/reports/chat.html
+
 - name: What only one tool measures
   llmops.kubernetes.benchmark_gate:
     path: /tmp/vllm.json
@@ -209,8 +230,15 @@ criteria:
       description: Why; of a passed comparison, how far it can be trusted.
       type: str
       returned: always
+runs:
+  description: Each run with its own RV(verdict), RV(reasons), RV(criteria) and RV(observed), by its C(target).
+  returned: with O(every_run)
+  type: list
+  elements: dict
 observed:
-  description: What was measured, in one form for all tools; empty when the result could not be read.
+  description:
+    - What was measured, in one form for all tools; empty when the result could not be read, or when several runs were
+      judged at once.
   returned: always
   type: dict
   contains:
@@ -293,7 +321,7 @@ limits:
   elements: dict
   sample: [{criterion: ttft_p95_ms, path: slo.ttft_p95_ms_max, operator: "<=", value: 500.0, unit: ms}]
 samples:
-  description: How many requests have completed.
+  description: How many requests have completed, of all runs that were judged.
   returned: always
   type: int
   sample: 400
@@ -302,6 +330,16 @@ table:
   returned: always
   type: list
   elements: str
+schema:
+  description: What this data is, for those who find it in a file.
+  returned: always
+  type: str
+  sample: llmops.dev/benchmark-verdict/v1
+report_path:
+  description: The page that was written.
+  returned: with O(report_path)
+  type: str
+  sample: /tmp/reports/chat.html
 started_at:
   description: When the gate began; RV(observed) says when the run did.
   returned: always
@@ -314,7 +352,9 @@ finished_at:
   sample: "2026-01-31T12:00:00+00:00"
 """
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -322,6 +362,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock impo
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.expressions import JmesPath
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.files import LocalFiles
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.report import write_report
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.benchmark_gate import (
     BenchmarkGateRequest,
     judge_benchmark,
@@ -330,6 +372,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports imp
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
 from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
 
+_PAGE = ".html"
 _RELEASE = {"name": {"type": "str", "required": True}, "namespace": {"type": "str", "required": True}}
 
 OPTIONS = Options(
@@ -337,6 +380,8 @@ OPTIONS = Options(
         "path": {"type": "path"},
         "result": {"type": "dict"},
         "target": {"type": "str"},
+        "every_run": {"type": "bool", "default": False},
+        "report_path": {"type": "path"},
         "criteria": {
             "type": "list",
             "elements": "dict",
@@ -372,7 +417,18 @@ OPTIONS = Options(
 def flow(params: Mapping[str, Any], _check_mode: bool) -> Outcome:
     """Return what the module does with its parameters; check mode makes no difference."""
     request = BenchmarkGateRequest(**{name: params[name] for name in BenchmarkGateRequest.__dataclass_fields__})
-    return judge_benchmark(request, LocalFiles(), JmesPath(), SystemClock(), partial(open_cluster, params))
+    page_path = params["report_path"]
+    if page_path and not page_path.endswith(_PAGE):
+        raise InputError(
+            [Problem("report_path", "is no name of an HTML page", page_path, f"a name that ends in {_PAGE}")]
+        )
+    judged = judge_benchmark(request, LocalFiles(), JmesPath(), SystemClock(), partial(open_cluster, params))
+    if not page_path:
+        return judged.outcome
+    write_report(page_path, judged.render_page())
+    verdict = json.dumps(judged.outcome.result, indent=1, ensure_ascii=False) + "\n"
+    write_report(page_path[: -len(_PAGE)] + "-verdict.json", verdict)
+    return replace(judged.outcome, result={**judged.outcome.result, "report_path": page_path})
 
 
 def main() -> None:

@@ -191,6 +191,15 @@ model_servers:
       type: bool
       returned: when O(state) is not V(absent)
       sample: true
+    slo:
+      description: The release's limits, for M(llmops.kubernetes.benchmark_gate).
+      type: dict
+      returned: when O(state) is V(rendered)
+      sample: {ttft_p95_ms_max: 500}
+    benchmark:
+      description: Options of M(llmops.kubernetes.serving_benchmark) for the release, always with a load.
+      type: dict
+      returned: when O(state) is V(rendered)
     manifests:
       description: All objects of the release, in the order in which they are to be applied.
       type: list

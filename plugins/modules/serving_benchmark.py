@@ -145,6 +145,12 @@ options:
         C(partial), and passes no gate.
     type: int
     default: 3600
+  result_path:
+    description:
+      - File of this machine that gets the whole result as JSON as soon as it is measured, for
+        M(llmops.kubernetes.benchmark_gate) and others. Its folder must exist. C(docs/benchmark-result.md) and
+        C(docs/benchmark-result.schema.json) of the collection describe it.
+    type: path
   slice_seconds:
     description: Return after so many seconds with RV(waiting). Used by the action plugin.
     type: float
@@ -202,6 +208,15 @@ EXAMPLES = r"""
       - load: {kind: closed, concurrency: 8}
         stop: {requests: 600}
 
+- name: Measure, and keep the result
+  llmops.kubernetes.serving_benchmark:
+    name: chat
+    namespace: llm
+    phases:
+      - load: {kind: constant, rate_per_second: 10}
+        stop: {duration_seconds: 300}
+    result_path: /tmp/reports/chat.json
+
 - name: Look for the highest rate that meets the SLO
   llmops.kubernetes.serving_benchmark:
     name: chat
@@ -224,6 +239,11 @@ inconclusive:
   type: list
   elements: str
   sample: ["phase steady: client too slow: it was busy for 0.81 of the time, limit 0.7"]
+result_path:
+  description: The file that holds the result.
+  returned: when the run is over, with O(result_path)
+  type: str
+  sample: /tmp/reports/chat.json
 started_at:
   description: When the run began.
   returned: when the run is over
@@ -245,12 +265,15 @@ waiting:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_schema import render_result
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_spec import parse_benchmark
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.load_runner import ClusterRunner, ControllerRunner
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.report import check_folder, write_report
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.serving_benchmark import (
     BenchmarkRequest,
@@ -291,6 +314,7 @@ OPTIONS = Options(
         "run_from": {"type": "str", "choices": ["cluster", "controller"], "default": "cluster"},
         "python": {"type": "str", "default": "python3"},
         "timeout_seconds": {"type": "int", "default": 3600},
+        "result_path": {"type": "path"},
         "slice_seconds": {"type": "float"},
         "resume": {"type": "dict"},
     },
@@ -304,6 +328,10 @@ _OF_THE_CLIENT = ("phases", "sweep", *_SETTINGS, "endpoint", "stream", "warmup_r
 
 def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     """Return what the module does with its parameters."""
+    path = params["result_path"]
+    if path:
+        # Before the first request: what has been measured for an hour must not be lost for want of a folder.
+        check_folder(path)
     has_release = params["name"] is not None
     settings = {name: params[name] for name in _OF_THE_CLIENT}
     spec = parse_benchmark(params["targets"], settings, has_release=has_release, run_from=params["run_from"])
@@ -319,7 +347,11 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
         params["slice_seconds"],
         params["resume"] or {},
     )
-    return benchmark(request, api, runner, clock, check_mode=check_mode)
+    outcome = benchmark(request, api, runner, clock, check_mode=check_mode)
+    if not path or "benchmark" not in outcome.result:
+        return outcome
+    write_report(path, render_result(outcome.result["benchmark"]))
+    return replace(outcome, result={**outcome.result, "result_path": path})
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_schema import find_deviation
 
 from tests.e2e.conftest import MakeNamespace, MakeProject
 from tests.e2e.releases import Places, RealServer, standin, standin_configmap
@@ -59,12 +60,18 @@ def _yard(make_namespace: MakeNamespace, cluster: Cluster, places: Places) -> Ya
     data = {"key": base64.b64encode(KEY.encode()).decode()}
     meta = {"name": "chat-api", "namespace": namespace}
     cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": meta, "data": data})
-    release = standin("chat", namespace, {"ttft_seconds": 0.05, "itl_seconds": 0.01})
-    release["engine"]["api_key"] = {"secret": "chat-api", "key": "key"}
-    result = run_module("model_server", {"kubeconfig": str(places.kubeconfig), "model_servers": [release]})
+    arguments = {"kubeconfig": str(places.kubeconfig), "model_servers": [chat(namespace)]}
+    result = run_module("model_server", arguments)
     assert not result.get("failed"), result["msg"]
     cluster.wait_ready(namespace, "chat", 1, 120)
     return Yard(namespace, places, cluster)
+
+
+def chat(namespace: str, **more: Any) -> dict[str, Any]:
+    """Return the release."""
+    release = standin("chat", namespace, {"ttft_seconds": 0.05, "itl_seconds": 0.01})
+    release["engine"]["api_key"] = {"secret": "chat-api", "key": "key"}
+    return {**release, **more}
 
 
 def figures(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,3 +172,44 @@ def test_each_verb_of_the_role_is_needed_and_its_absence_is_named(yard: Yard, ve
     assert result.get("failed"), f"{verb} {resource} is not needed: {result}"
     assert f'cannot {verb} resource "{resource}"' in result["msg"]
     assert "rbac-benchmark.yml" in result["msg"]
+
+
+def test_the_playbook_passes_and_fails_by_the_slo_and_leaves_result_verdict_and_page(
+    yard: Yard, make_project: MakeProject, tmp_path: Path
+) -> None:
+    # What a busy machine does to the client is not what this is about.
+    patient = {"busy_ratio_max": 1, "lag_p99_ms_max": 60_000}
+    load = {"phases": [{"name": "one", "load": {"kind": "closed", "concurrency": 8}, "stop": {"requests": 60}}]}
+    section = {**LOAD, **load, "client": patient}
+    wide = {"ttft_p95_ms_max": 60_000, "error_ratio_max": 0}
+    project = make_project(chat(yard.namespace, slo=wide, benchmark=section))
+    folder = tmp_path / "reports"
+    playbook = ("playbooks/benchmark.yml", "-e", f"benchmark_report_folder={folder}")
+
+    checked = project.run(*playbook, "--check").ok()
+    assert "one: closed load, concurrency 8, requests 60" in checked.stdout
+    assert not folder.exists()
+
+    # Two targets in turns: the clients' Service, and that of the slot.
+    pair = json.dumps({"benchmark_run_from": "controller", "benchmark_targets": [{}, {"slot": "blue"}]})
+    passed = project.run(*playbook, "-e", pair).ok()
+    assert f"{yard.namespace}/chat: pass" in passed.stdout
+    assert passed.changed() == 0
+    (page,) = folder.glob("*.html")
+    assert "Benchmark: <span class='pass'>pass</span>" in page.read_text()
+    result = json.loads(page.with_suffix(".json").read_text())
+    assert find_deviation(result) is None
+    assert {name: each["requests"]["ok"] for name, each in figures({"benchmark": result}).items()} == {
+        "service": 60,
+        "blue": 60,
+    }
+    verdict = json.loads(page.with_name(f"{page.stem}-verdict.json").read_text())
+    assert [run["verdict"] for run in verdict["runs"]] == ["pass", "pass"]
+    assert KEY not in "".join(each.read_text() for each in folder.iterdir()) + passed.stdout
+
+    project.write([chat(yard.namespace, slo={"ttft_p95_ms_max": 1}, benchmark=section)])
+    failed = project.run(*playbook)
+    assert failed.code != 0
+    assert f"{yard.namespace}/chat: fail" in failed.stdout
+    assert "limit <= 1 ms (slo.ttft_p95_ms_max)" in failed.stdout
+    assert len(list(folder.glob("*.html"))) == 2

@@ -9,11 +9,26 @@ requests, 4 at once. In those with "faults" every fifth request got HTTP 500 and
 
 from __future__ import annotations
 
+import json
+from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DATA", "own_result", "own_target"]
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.distribution import Distribution
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.metrics import (
+    DEFINITIONS,
+    samples_of,
+    series_of,
+    summarize,
+)
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.record import OK, UNCOUNTED, Record
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.run import SCHEMA
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.settings import parse_settings
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.sweep import find_misses
+
+__all__ = ["DATA", "METRICS", "client_result", "own_result", "own_target", "record"]
 
 DATA = Path(__file__).parents[1] / "data" / "benchmarks"
 METRICS = {
@@ -84,4 +99,67 @@ def own_result(*, gpus: int = 2, **more: Any) -> dict[str, Any]:
         "phases": [phase],
         "inconclusive": [],
         **more,
+    }
+
+
+def record(number: int, ttft_ms: float = 100.0, kind: str = OK, text: str = "") -> Record:
+    """Return one request: due every 50 ms, 11 tokens with gaps of 20 ms; one that failed has ended at once."""
+    due = number * 0.05
+    sent, first = due + 0.0002, due + 0.0002 + ttft_ms / 1000
+    if kind not in (OK, *UNCOUNTED):
+        return Record(number, kind, due, sent, sent + 0.01, 0.0, None, None, array("f"), 0, None, None, text)
+    gaps = array("f", [0.02] * 10)
+    tokens = 11 if kind == OK else None
+    return Record(number, kind, due, sent, first + 0.21, 0.0, first, first + 0.2, gaps, 0, 9, tokens, text)
+
+
+def client_result(
+    targets: Mapping[str, Sequence[Record]], *, samples_max: int = 20000, slo: Mapping[str, float] | None = None
+) -> dict[str, Any]:
+    """Return what the client makes of these requests: a whole result of one phase, without a server."""
+    settings = parse_settings(
+        {
+            "targets": [
+                {"name": name, "url": "http://a", "model": "tiny", "accelerators": 2} for name in targets or ["chat"]
+            ],
+            "phases": [{"name": "load", "load": {"kind": "constant", "rate_per_second": 20}, "stop": {"requests": 9}}],
+            "request_slo": {"ttft_ms_max": 150},
+        }
+    )
+    figures = {}
+    for name, records in targets.items():
+        figures[name] = summarize(records, begin=0.0, issued=len(records), slo=settings.request_slo, accelerators=2)
+        figures[name]["series"] = series_of(records, begin=0.0, step_seconds=1.0)
+        figures[name]["samples"] = samples_of(records, begin=0.0) if len(records) <= samples_max else None
+        if slo:
+            figures[name]["slo_misses"] = find_misses(figures[name], slo)
+    lag = Distribution([0.001, 0.002]).summary_ms()
+    meter = {"wall_seconds": 2.0, "cpu_seconds": 0.2, "busy_ratio": 0.1, "lag_ms": lag}
+    phase = {
+        "name": "load",
+        "load": {"kind": "constant", "rate_per_second": 20},
+        "stopped_by": "requests",
+        "closed_loop": False,
+        "targets": figures,
+        "client": meter,
+        "inconclusive": [],
+    }
+    return {
+        "schema": SCHEMA,
+        "tool": "llmops.kubernetes serving_benchmark",
+        "started_at": "2026-01-31T12:00:00.123456+00:00",
+        "finished_at": "2026-01-31T12:01:00.123456+00:00",
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "definitions": dict(DEFINITIONS),
+        "warmup": {"requests": 2, "ok": 2, "classes": {}},
+        "phases": [phase] if targets else [],
+        "inconclusive": [],
+        "client": {
+            "event_loop": "asyncio",
+            "python": "3.11.2",
+            "cpu_count": 2,
+            "wall_seconds": 2.0,
+            "cpu_seconds": 0.2,
+            "connections": [1 for _name in targets],
+        },
     }

@@ -16,10 +16,18 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria import Criterion
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.table import align
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict, worst
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["describe_limits", "describe_rows", "is_verdict", "parse_record", "render_record", "render_table"]
+__all__ = [
+    "describe_limits",
+    "describe_rows",
+    "is_verdict",
+    "join_judgements",
+    "parse_record",
+    "render_record",
+    "render_table",
+]
 
 
 def render_record(source: Source) -> dict[str, Any]:
@@ -55,6 +63,9 @@ def parse_record(data: Mapping[str, Any], path: str) -> Source:
     if data.get("verdict") != Result.PASS.value:
         hint = "A baseline is a run that has passed."
         raise InputError([Problem(f"{path}.verdict", "is no baseline", repr(data.get("verdict")), "pass", hint)])
+    if not data.get("observed"):
+        hint = "Judge the one that is to be the baseline by itself, with target."
+        raise InputError([Problem(f"{path}.observed", "is empty: several runs were judged at once", hint=hint)])
     problems: list[Problem] = []
     node = Node(data.get("observed"), f"{path}.observed", problems)
     requests, metrics, behind = node.at("requests"), node.at("metrics"), node.at("samples_behind")
@@ -106,11 +117,32 @@ def describe_rows(judgement: Judgement) -> list[dict[str, Any]]:
     ]
 
 
-def render_table(judgement: Judgement) -> list[str]:
-    """Return the criteria as aligned lines of text with a head line."""
-    rows = [["CRITERION", "OBSERVED", "LIMIT", "BASELINE", "RESULT"]]
-    for row in judgement.rows:
-        cells = ["missing" if row.observed is None else f"{row.observed:.6g}", row.criterion.words()]
-        before = "" if row.baseline is None else f"{row.baseline:.6g}"
-        rows.append([row.criterion.name, *cells, before, row.result.value])
+def join_judgements(parts: Sequence[tuple[str, Judgement]]) -> Judgement:
+    """Return one judgement of several runs, with the runs' names before each reason where there is more than one."""
+    if len(parts) == 1:
+        return parts[0][1]
+
+    def named(texts: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+        names: dict[str, list[str]] = {}
+        for name, text in texts:
+            names.setdefault(text, []).append(name)
+        return tuple(f"{', '.join(who)}: {text}" for text, who in names.items())
+
+    result = worst(Verdict(each.verdict.result) for _name, each in parts).result
+    reasons = named([(name, text) for name, each in parts for text in each.verdict.reasons])
+    rows = tuple(row for _name, each in parts for row in each.rows)
+    return Judgement(
+        Verdict(result, reasons), rows, named([(name, text) for name, each in parts for text in each.remarks])
+    )
+
+
+def render_table(parts: Sequence[tuple[str, Judgement]]) -> list[str]:
+    """Return the criteria as aligned lines of text with a head line; of several runs each line names its own."""
+    several = len(parts) > 1
+    rows = [[*(["RUN"] if several else []), "CRITERION", "OBSERVED", "LIMIT", "BASELINE", "RESULT"]]
+    for name, judgement in parts:
+        for row in judgement.rows:
+            cells = ["missing" if row.observed is None else f"{row.observed:.6g}", row.criterion.words()]
+            before = "" if row.baseline is None else f"{row.baseline:.6g}"
+            rows.append([*([name] if several else []), row.criterion.name, *cells, before, row.result.value])
     return align(rows)

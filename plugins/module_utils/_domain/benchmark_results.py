@@ -29,7 +29,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["parse_document", "parse_runs", "select_run"]
+__all__ = ["parse_document", "parse_runs", "select_judged", "select_run"]
 
 _KNOWN = (
     f"a result of {OUR_TOOL}, of vllm bench serve (--save-result), guidellm (--output-path), AIPerf "
@@ -129,3 +129,22 @@ def select_run(runs: Sequence[BenchmarkRun], wanted: str | None, path: str, opti
     message = f"{path} holds {len(runs)} runs" + (f", {len(found)} of them are {wanted!r}" if wanted else "")
     hint = f"Did you mean {guess}?" if guess else "Say which one is judged."
     raise InputError([Problem(option, message, wanted, ", ".join(names) or "none: it holds no run", hint)])
+
+
+def select_judged(
+    runs: Sequence[tuple[BenchmarkRun, Mapping[str, Any]]],
+) -> Sequence[tuple[BenchmarkRun, Mapping[str, Any]]]:
+    """Return the runs that count when all are judged; every run comes with the document that it was read from.
+
+    A search for the highest rate goes beyond it on purpose: what counts is the best rate that it found, or where none
+    met the limits the first one, which is the lowest.
+    """
+    document = dict(runs[0][1])
+    if not is_llmops(document) or not document.get("sweep"):
+        return runs
+    sweep = Node(document, "", []).at("sweep")
+    best, phases = sweep.at("rate_per_second_max").number(), list(dict.fromkeys(run.phase for run, _document in runs))
+    rates = [step.at("rate_per_second").number() for step in sweep.at("steps").items()]
+    tried = dict(zip(rates, phases))
+    chosen = tried.get(best, phases[0])
+    return [pair for pair in runs if pair[0].phase == chosen]

@@ -20,6 +20,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_jo
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
 __all__ = [
+    "ANY_URL",
     "BenchmarkSpec",
     "KeyReference",
     "TargetSpec",
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 # Never asked: it only stands where an address will be known later.
-_ANY_URL = "http://address.invalid"
+ANY_URL = "http://address.invalid"
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,7 @@ def parse_benchmark(
         for number, item in enumerate(targets or [{}])
     )
     wanted = {name: value for name, value in settings.items() if value is not None}
-    written = [
-        {"name": target.name, "url": target.url or _ANY_URL, "model": target.model or "any"} for target in parsed
-    ]
+    written = [{"name": target.name, "url": target.url or ANY_URL, "model": target.model or "any"} for target in parsed]
     try:
         parse_settings({**wanted, "targets": written})
     except SettingsError as error:

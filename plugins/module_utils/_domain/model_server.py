@@ -10,7 +10,8 @@ refers to a cluster. ``parse_model_servers`` (``model_server_parse.py``) is the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 __all__ = [
@@ -294,3 +295,6 @@ class ModelServer:
     warmup_requests: int = 0
     create_namespace: bool = False
     patches: tuple[dict[str, Any], ...] = ()
+    # Nothing of these two is in the cluster: they are for whoever measures the release.
+    slo: Mapping[str, float] = field(default_factory=dict)
+    benchmark: Mapping[str, Any] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain im
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.engine_container import own_mounts, shm_bytes
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.fields import Fields, merge_defaults, nearest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import EngineVersion, ModelServer
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_benchmark import parse_benchmark_sections
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_engine import parse_engine, parse_model
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.parse_resources import parse_resources
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.patched import find_breakage
@@ -32,7 +33,7 @@ NAME_LENGTH_MAX = 40
 _STRATEGIES = ("auto", "surge", "in_place", "recreate")
 _LATER_STRATEGIES = ("blue_green",)
 # Sections that are planned and not there yet: saying so is better than ignoring them.
-_LATER_SECTIONS = ("canary", "route", "scaling", "slo")
+_LATER_SECTIONS = ("canary", "route", "scaling")
 
 
 def parse_model_servers(
@@ -76,6 +77,7 @@ def _read(fields: Fields) -> ModelServer:
     resources = parse_resources(fields.nested("resources"), parallel)
     warmup = fields.nested("warmup")
     sidecars = parse_containers.parse_containers(fields, "sidecars")
+    slo, benchmark = parse_benchmark_sections(fields)
     server = ModelServer(
         name=name,
         namespace=namespace,
@@ -98,6 +100,8 @@ def _read(fields: Fields) -> ModelServer:
         warmup_requests=warmup.integer("requests", 0, minimum=0, maximum=10000),
         create_namespace=bool(fields.boolean("create_namespace", False)),
         patches=fields.mappings("patches"),
+        slo=slo,
+        benchmark=benchmark,
     )
     warmup.finish()
     for section in _LATER_SECTIONS:

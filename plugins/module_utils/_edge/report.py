@@ -10,7 +10,19 @@ import tempfile
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import LlmopsError
 
-__all__ = ["write_report"]
+__all__ = ["check_folder", "write_report"]
+
+
+def check_folder(path: str) -> None:
+    """Raise LlmopsError unless a file can be written beside ``path``: asked before anything that takes long."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        words = "there is no such folder"
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        words = "the folder may not be written to"
+    else:
+        return
+    raise LlmopsError(f"Nothing was started, because {path} could not be written: {words}", {"path": path})
 
 
 def write_report(path: str, text: str) -> None:

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.baseline import Baseline
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_page import (
+    JudgedRun,
+    render_benchmark_page,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_record import (
     describe_limits,
     describe_rows,
     is_verdict,
+    join_judgements,
     parse_record,
     render_record,
     render_table,
@@ -22,6 +27,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_results import (
     parse_document,
     parse_runs,
+    select_judged,
     select_run,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_run import BenchmarkRun
@@ -41,10 +47,13 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
 
-__all__ = ["RELEASE_KEY", "BenchmarkGateRequest", "Expressions", "Files", "judge_benchmark"]
+__all__ = ["RELEASE_KEY", "BenchmarkGateRequest", "Expressions", "Files", "JudgedBenchmark", "judge_benchmark"]
 
 # Where a release keeps the last verdict that has passed, in its ConfigMap NAME-release: this gate's result as JSON.
 RELEASE_KEY = "benchmark_verdict"
+_BASELINES = ("baseline_path", "baseline", "baseline_target", "baseline_release")
+# What the returned data says of itself, where it is kept in a file.
+SCHEMA = "llmops.dev/benchmark-verdict/v1"
 
 
 class Files(Protocol):
@@ -68,6 +77,7 @@ class BenchmarkGateRequest:
     path: str | None = None
     result: Mapping[str, Any] | None = None
     target: str | None = None
+    every_run: bool = False
     criteria: Sequence[Any] = ()
     slo: Mapping[str, Any] = field(default_factory=dict)
     baseline_path: str | None = None
@@ -76,6 +86,14 @@ class BenchmarkGateRequest:
     baseline_release: Mapping[str, Any] | None = None
     gpus: int | None = None
     fail_on: Sequence[str] = ("fail", "inconclusive")
+
+
+@dataclass(frozen=True)
+class JudgedBenchmark:
+    """The outcome of the module, and what draws the page that shows the same to people."""
+
+    outcome: Outcome
+    render_page: Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,7 @@ def judge_benchmark(
     expressions: Expressions,
     clock: Clock,
     open_cluster: Callable[[], ClusterApi],
-) -> Outcome:
+) -> JudgedBenchmark:
     """Return the verdict; raises InputError for wrong criteria and baselines, before any file is judged.
 
     A result that is absent, empty or broken is no wrong input but a failed benchmark: load tools end so when every
@@ -115,22 +133,39 @@ class _Gate:
         self.open_cluster = open_cluster
         self.place = request.path or "result"
         self.started = clock.now()
+        self.document: Mapping[str, Any] | None = None
 
-    def run(self) -> Outcome:
+    def run(self) -> JudgedBenchmark:
         criteria = self._criteria()
         try:
             documents = self._documents(self.request.path, self.request.result, "path", "result")
+            self.document = documents[0]
             runs = [(run, document) for document in documents for run in parse_runs([document], self.place)]
         except InputError as error:
             reasons = tuple(problem.render() for problem in error.problems)
-            return self._end(Judgement(Verdict(Result.FAIL, reasons), ()), criteria, None)
+            return self._end(Judgement(Verdict(Result.FAIL, reasons), ()), criteria, [])
+        if self.request.every_run:
+            return self._judge_every(runs, criteria)
         found = self._select(runs, self.request.target, self.place, "target")
+        self.document = found.document
         source = self._source(found, criteria, self.request.gpus or found.run.gpus)
         baseline, other, lack = self._baseline(found, runs, criteria)
         judgement = evaluate_benchmark(source, criteria, baseline, other)
         if lack is not None:
             judgement = _with_remark(judgement, lack)
-        return self._end(judgement, criteria, source)
+        return self._end(judgement, criteria, [(source, judgement)])
+
+    def _judge_every(
+        self, runs: Sequence[tuple[BenchmarkRun, Mapping[str, Any]]], criteria: Sequence[Criterion]
+    ) -> JudgedBenchmark:
+        """Judge every run that counts by the same criteria; the verdict is the worst."""
+        chosen = select_judged(runs)
+        self.document = chosen[0][1]
+        sources = [
+            self._source(_Found(run, document, ()), criteria, self.request.gpus or run.gpus) for run, document in chosen
+        ]
+        parts = [(source, evaluate_benchmark(source, criteria)) for source in sources]
+        return self._end(join_judgements([(each.run.target, judgement) for each, judgement in parts]), criteria, parts)
 
     def _criteria(self) -> list[Criterion]:
         """Return the criteria of both options; raises InputError with everything that is wrong in them."""
@@ -142,11 +177,10 @@ class _Gate:
             hint = "Write criteria, or pass the model server's slo."
             problems.append(Problem("criteria", "there is nothing to judge by", hint=hint))
         relative = [each for each in criteria if each.relative]
-        given = [
-            name
-            for name in ("baseline_path", "baseline", "baseline_target", "baseline_release")
-            if getattr(request, name)
-        ]
+        given = [name for name in _BASELINES if getattr(request, name)]
+        hint = "Leave out one of both: it is for one run."
+        alone = [name for name in ("target", *_BASELINES) if request.every_run and getattr(request, name)]
+        problems += [Problem(name, "does not go together with every_run", hint=hint) for name in alone]
         if relative and not given:
             hint = "Give baseline_path, baseline, baseline_target or baseline_release."
             problems += [Problem(each.path, "is relative, and there is no baseline", hint=hint) for each in relative]
@@ -236,24 +270,44 @@ class _Gate:
         source = parse_record(data if isinstance(data, Mapping) else {}, f"{place}.{RELEASE_KEY}")
         return Baseline(source.run), source, None
 
-    def _end(self, judgement: Judgement, criteria: Sequence[Criterion], source: Source | None) -> Outcome:
-        verdict = judgement.verdict
+    def _end(
+        self, judgement: Judgement, criteria: Sequence[Criterion], parts: Sequence[tuple[Source, Judgement]]
+    ) -> JudgedBenchmark:
+        """Return what was concluded; ``parts`` are the runs that were judged, none where nothing could be read."""
+        verdict, only = judgement.verdict, parts[0][0] if len(parts) == 1 else None
+        finished = self.clock.now().isoformat()
         result = {
+            "schema": SCHEMA,
             "verdict": verdict.result.value,
             "reasons": list(verdict.reasons),
-            "observed": render_record(source) if source is not None else {},
-            "limits": describe_limits([row.criterion for row in judgement.rows] or criteria),
+            "observed": render_record(only) if only is not None else {},
+            "limits": describe_limits([row.criterion for row in parts[0][1].rows] if parts else criteria),
             "criteria": describe_rows(judgement),
-            "samples": (source.run.completed or 0) if source is not None else 0,
-            "table": render_table(judgement),
+            "samples": sum(source.run.completed or 0 for source, _judgement in parts),
+            "table": render_table([(source.run.target, each) for source, each in parts]),
             "started_at": self.started.isoformat(),
-            "finished_at": self.clock.now().isoformat(),
+            "finished_at": finished,
         }
+        if self.request.every_run:
+            result["runs"] = [
+                {
+                    "target": source.run.target,
+                    "verdict": each.verdict.result.value,
+                    "reasons": list(each.verdict.reasons),
+                    "criteria": describe_rows(each),
+                    "observed": render_record(source),
+                }
+                for source, each in parts
+            ]
         failure = None
         if verdict.result.value in self.request.fail_on:
             word = "failed" if verdict.result is Result.FAIL else "is inconclusive"
             failure = f"The benchmark gate of {self.place} {word}: " + "; ".join(verdict.reasons)
-        return Outcome(False, result, warnings=judgement.remarks, failure=failure)
+        judged = [JudgedRun(source.run, each) for source, each in parts]
+        return JudgedBenchmark(
+            Outcome(False, result, warnings=judgement.remarks, failure=failure),
+            lambda: render_benchmark_page(judgement, judged, self.document, self.place, finished),
+        )
 
 
 def _with_remark(judgement: Judgement, remark: str) -> Judgement:

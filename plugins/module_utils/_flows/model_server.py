@@ -52,7 +52,8 @@ def render(request: Request) -> Outcome:
     for server in request.servers:
         objects = list(render_objects(server, request.drain_middleware))
         described = _describe(server, objects, labels.SLOTS[0], (), plan_strategy(server))
-        releases.append({**described, "manifests": objects})
+        measured = {"slo": dict(server.slo), "benchmark": dict(server.benchmark)}
+        releases.append({**described, **measured, "manifests": objects})
     return Outcome(False, {"model_servers": releases}, warnings=find_notices(request.servers))
 
 

@@ -122,3 +122,24 @@ def test_a_kept_baseline_is_asked_of_the_cluster_of_the_options() -> None:
     assert result["failed"]
     assert "chat-release" in result["msg"]
     assert "127.0.0.1:1" in result["msg"]
+
+
+def test_a_page_and_the_verdict_are_written_in_check_mode_too_and_the_verdict_is_a_baseline(tmp_path: Path) -> None:
+    page, arguments = tmp_path / "r.html", {"result": own_result(), "slo": {"ttft_p95_ms_max": 500}}
+    result = gate(check=True, report_path=str(page), **arguments)
+    assert (result["verdict"], result["changed"], result["report_path"]) == ("pass", False, str(page))
+    assert "Benchmark: <span class='pass'>pass</span>" in page.read_text()
+    written = json.loads((tmp_path / "r-verdict.json").read_text())
+    assert written["schema"] == result["schema"] == "llmops.dev/benchmark-verdict/v1"
+    assert written["observed"] == result["observed"]
+    criterion = {"metric": "ttft_p95_ms", "operator": "<=", "value": 1.1, "unit": "ratio", "relative": True}
+    again = gate(result=own_result(), criteria=[criterion], baseline_path=str(tmp_path / "r-verdict.json"), fail_on=[])
+    assert again["criteria"][-1]["baseline"] == 150
+
+
+def test_a_page_goes_to_an_html_file_in_a_folder_that_exists(tmp_path: Path) -> None:
+    arguments = {"result": own_result(), "slo": {"ttft_p95_ms_max": 500}}
+    result = gate(report_path=str(tmp_path / "page"), **arguments)
+    assert "a name that ends in .html" in result["msg"]
+    result = gate(report_path=str(tmp_path / "none" / "page.html"), **arguments)
+    assert "Failed writing the report" in result["msg"]

@@ -191,7 +191,21 @@ from tests.unit.plugins.module_utils._domain.releases import COMMIT, complaint, 
         ({"rollout.strategy": "surg"}, "Did you mean surge?"),
         ({"canary": {"steps": [5]}}, "model_servers[chat].canary: canary is not supported yet"),
         ({"scaling": {"max_replicas": 3}}, "scaling is not supported yet"),
-        ({"slo": {"ttft_p95_ms_max": 3}}, "slo is not supported yet"),
+        ({"slo": {"ttft_p95_ms": 3}}, "model_servers[chat].slo.ttft_p95_ms: a limit ends with _max or _min"),
+        ({"slo": {"ttft_p96_ms_max": 3}}, "model_servers[chat].slo.ttft_p96_ms_max: no such limit"),
+        ({"slo": {"ttft_p95_ms_max": 0}}, "model_servers[chat].slo.ttft_p95_ms_max: "),
+        ({"slo": {"goodput_ratio_min": 0.9}}, "Write benchmark.request_slo, which says what a good request is"),
+        ({"slo": [3]}, "model_servers[chat].slo: expected a mapping"),
+        ({"benchmark": {"phasse": []}}, "model_servers[chat].benchmark.phasse: unknown key"),
+        ({"benchmark": {"targets": []}}, "model_servers[chat].benchmark.targets: unknown key"),
+        (
+            {"benchmark": {"phases": [{"load": {"kind": "poison"}, "stop": {"requests": 1}}]}},
+            "model_servers[chat].benchmark.phases[0].load.kind: ",
+        ),
+        (
+            {"benchmark": {"sweep": {"stop": {"requests": 9}}}},
+            "model_servers[chat].slo: a sweep looks for the highest rate",
+        ),
         ({"route": {"host": "x"}}, "route is not supported yet"),
         ({"warmup.requests": -1}, "warmup.requests: is out of range"),
         (
@@ -374,3 +388,15 @@ def test_any_input_is_parsed_or_refused_in_words(raw: list[Any]) -> None:
 @given(st.sampled_from(KEYS), JSON)
 def test_any_section_is_parsed_or_refused_in_words(key: str, value: Any) -> None:
     assert refused_in_words([written({key: value})])
+
+
+def test_how_a_release_is_measured_is_kept_as_written_and_has_a_load_in_any_case() -> None:
+    plain = server()
+    assert (plain.slo, plain.benchmark["phases"][0]["load"]) == ({}, {"kind": "closed", "concurrency": 8})
+    phases = [{"load": {"kind": "poisson", "rate_per_second": 5}, "stop": {"requests": 100}}]
+    section = {"phases": phases, "request_slo": {"ttft_ms_max": 500}, "workload": {"output": {"mean_tokens": 64}}}
+    slo = {"ttft_p95_ms_max": 500, "goodput_ratio_min": 0.9}
+    measured = server({"slo": slo, "benchmark": section})
+    assert (measured.slo, measured.benchmark) == (slo, section)
+    sweep = {"sweep": {"stop": {"requests": 100}}}
+    assert server({"slo": {"ttft_p95_ms_max": 500}, "benchmark": sweep}).benchmark == sweep

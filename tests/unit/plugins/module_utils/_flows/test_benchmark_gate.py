@@ -19,7 +19,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.benchmark
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 
-from tests.support.benchmarks import DATA, own_result, own_target
+from tests.support.benchmarks import DATA, METRICS, own_result, own_target
 from tests.unit.plugins.module_utils._flows.memory import MemoryClock, MemoryCluster
 
 SLOWER = {"metric": "ttft_p95_ms", "operator": "<=", "value": 10, "unit": "percent", "relative": True}
@@ -45,7 +45,7 @@ def judge(texts: Mapping[str, str] | None = None, api: MemoryCluster | None = No
         JmesPath(),
         MemoryClock(),
         lambda: api or MemoryCluster(),
-    )
+    ).outcome
 
 
 def refused(**request: Any) -> str:
@@ -278,3 +278,76 @@ def test_gpus_of_the_task_win_over_those_of_the_result() -> None:
     limits = {"throughput_tokens_per_second_per_gpu_min": 1}
     assert judge(result=own_result(), slo=limits).result["criteria"][1]["observed"] == 900.0
     assert judge(result=own_result(), slo=limits, gpus=4).result["criteria"][1]["observed"] == 450.0
+
+
+# Every run at once
+
+
+def two_targets() -> dict[str, Any]:
+    slow = own_target(metrics={**METRICS, "ttft_p95_ms": 600.0})
+    return own_result(targets={"blue": own_target(), "green": slow})
+
+
+def test_every_run_is_judged_by_the_same_criteria_and_the_worst_counts() -> None:
+    result = judge(result=two_targets(), every_run=True, slo={"ttft_p95_ms_max": 500}).result
+    assert (result["verdict"], [run["verdict"] for run in result["runs"]]) == ("fail", ["pass", "fail"])
+    assert result["reasons"] == ["green: ttft_p95_ms is 600 ms, limit <= 500 ms (slo.ttft_p95_ms_max)"]
+    assert [run["target"] for run in result["runs"]] == ["blue", "green"]
+    assert result["runs"][1]["observed"]["metrics"]["ttft_p95_ms"] == 600
+    assert (result["observed"], result["samples"], len(result["limits"])) == ({}, 800, 2)
+    assert [line.split()[0] for line in result["table"]] == ["RUN", "blue", "blue", "green", "green"]
+
+
+def test_what_is_true_of_every_run_is_said_once() -> None:
+    result = judge(result={**two_targets(), "partial": True}, every_run=True, slo={"ttft_p95_ms_max": 900}).result
+    assert result["verdict"] == "inconclusive"
+    assert result["reasons"] == ["blue, green: the run was interrupted: its figures are kept, but cannot pass"]
+
+
+def test_one_run_alone_is_told_as_ever() -> None:
+    request = {"result": own_result(), "slo": {"ttft_p95_ms_max": 100}}
+    alone, every = judge(**request).result, judge(**request, every_run=True).result
+    assert {name: value for name, value in every.items() if name != "runs"} == alone
+
+
+def test_of_a_search_only_the_best_rate_counts() -> None:
+    document = own_result()
+    fast, slow = (
+        document["phases"][0],
+        {"name": "rate1", "targets": {"chat": own_target(metrics={})}, "inconclusive": []},
+    )
+    steps = [{"rate_per_second": 2.0, "meets": True}, {"rate_per_second": 4.0, "meets": False}]
+    found = {**document, "phases": [fast, slow], "sweep": {"rate_per_second_max": 2.0, "steps": steps}}
+    result = judge(result=found, every_run=True, slo={"ttft_p95_ms_max": 500}).result
+    assert (result["verdict"], [run["target"] for run in result["runs"]]) == ("pass", ["load/chat"])
+    # Where none met the limits it is the first, which is the lowest.
+    none = {**found, "phases": [slow, fast], "sweep": {"rate_per_second_max": None, "steps": steps}}
+    assert judge(result=none, every_run=True, slo={"ttft_p95_ms_max": 500}).result["verdict"] == "fail"
+
+
+def test_every_run_goes_with_no_choice_of_one() -> None:
+    words = refused(every_run=True, target="chat", baseline_target="chat", criteria=[SLOWER])
+    assert "target: does not go together with every_run" in words
+    assert "baseline_target: does not go together with every_run" in words
+
+
+def test_a_verdict_of_several_runs_is_no_baseline() -> None:
+    passed = judge(result=two_targets(), every_run=True, slo={"ttft_p95_ms_max": 900}).result
+    assert passed["verdict"] == "pass"
+    assert "several runs were judged at once" in refused(criteria=[SLOWER], baseline=passed)
+
+
+def test_the_page_shows_what_the_result_says_also_where_nothing_could_be_read() -> None:
+    def page(**request: Any) -> str:
+        files = MemoryFiles(broken="{")
+        slo = {"ttft_p95_ms_max": 500}
+        judged = judge_benchmark(
+            BenchmarkGateRequest(slo=slo, **request), files, JmesPath(), MemoryClock(), MemoryCluster
+        )
+        return judged.render_page()
+
+    assert "Benchmark: <span class='pass'>pass</span>" in page(result=own_result())
+    assert "600 ms" in page(result=two_targets(), every_run=True)
+    broken = page(path="broken")
+    assert "Benchmark: <span class='fail'>fail</span>" in broken
+    assert "broken: ends in the middle" in broken
