@@ -25,7 +25,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.chart im
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.page import Html, join, legend
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.quantiles import quantile
 
-__all__ = ["BINS_MAX", "POINTS_MAX", "draw_phase", "thin_ecdf"]
+__all__ = ["BINS_MAX", "POINTS_MAX", "draw_phase", "draw_rates", "thin_ecdf"]
 
 # Points of one curve. A phone has about as many pixels across.
 POINTS_MAX = 240
@@ -73,6 +73,24 @@ def draw_phase(phase: Mapping[str, Any], step_seconds: float) -> Html:
     )
     names = legend((line_swatch(number), name) for number, name in enumerate(targets))
     return join((names, Html(f'<div class="charts">{join(pictures)}</div>')))
+
+
+def draw_rates(steps: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Html:
+    """Return the p95 of the TTFT against the rate, for a search; step n is phase n."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for step, phase in zip(steps, phases):
+        for name, figures in phase["targets"].items():
+            points = lines.setdefault(name, [])
+            if figures["ttft_ms"] is not None:
+                points.append((step["rate_per_second"], figures["ttft_ms"]["p95"]))
+    drawn = [Line(number, sorted(points)) for number, points in enumerate(lines.values()) if points]
+    title, every = "TTFT p95 by rate", [point for line in drawn for point in line.points]
+    if not every:
+        return _nothing(title, ["Nothing was measured."])
+    across = scale_over("requests/s", [point[0] for point in every])
+    up = scale_over("ms", [point[1] for point in every], from_zero=True)
+    names = legend((line_swatch(number), name) for number, name in enumerate(lines))
+    return join((names, render_chart(title, f"{title}, in ms", across, up, drawn)))
 
 
 _TTFT_NOTE = "Thick: p50, thin: p95 of the requests that were due in a step; of merged steps the highest is drawn. "

@@ -9,7 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_charts import draw_phase
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_charts import draw_phase, draw_rates
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.page import Html, bullets, join, table
 
 __all__ = ["render_details"]
@@ -32,7 +32,7 @@ def render_details(document: Mapping[str, Any], judged_phases: Collection[str]) 
     step_seconds = document["settings"]["series_step_seconds"]
     parts: list[str] = []
     if "sweep" in document:
-        parts += [Html("<h2>Search for the highest rate</h2>"), _sweep(document["sweep"])]
+        parts += [Html("<h2>Search for the highest rate</h2>"), _sweep(document["sweep"], document["phases"])]
     for phase in document["phases"]:
         name = join(("Phase ", phase["name"]))
         content = join((_facts(phase), draw_phase(phase, step_seconds), _errors(phase), _latencies(phase)))
@@ -61,16 +61,21 @@ def _facts(phase: Mapping[str, Any]) -> Html:
     return join((Html("<p>"), *lines, Html("</p>"), bullets("The client was the bottleneck", phase["inconclusive"])))
 
 
-def _sweep(sweep: Mapping[str, Any]) -> Html:
+def _sweep(sweep: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> Html:
+    """Return what the search has found, and what was seen at each rate; step n is phase n."""
     best = sweep["rate_per_second_max"]
     found = f"{best:.4g} requests/s meet the limits" if best is not None else "No rate that was tried meets the limits"
     words = {True: "meets the limits", False: "misses them", None: "the client was the bottleneck"}
-    rows = [
-        (f"rate{number}", f"{step['rate_per_second']:.4g} requests/s", words[step["meets"]])
-        for number, step in enumerate(sweep["steps"])
-    ]
-    text = f"{found}; the search ended because {sweep['ended']}."
-    return join((Html("<p>"), text, Html("</p>"), table("Rates that were tried", ("Phase", "Rate", "Result"), rows)))
+    rows = []
+    for step, phase in sorted(zip(sweep["steps"], phases), key=lambda pair: float(pair[0]["rate_per_second"])):
+        misses = [
+            f"{name}: {miss}" for name, figures in phase["targets"].items() for miss in figures.get("slo_misses", ())
+        ]
+        rate = f"{step['rate_per_second']:.4g} requests/s"
+        rows.append((phase["name"], rate, words[step["meets"]], "; ".join(misses)))
+    heads = ("Phase", "Rate", "Result", "Missed")
+    parts = (Html("<p>"), f"{found}; the search ended because {sweep['ended']}.", Html("</p>"))
+    return join((*parts, table("Rates that were tried", heads, rows), draw_rates(sweep["steps"], phases)))
 
 
 def _errors(phase: Mapping[str, Any]) -> Html:

@@ -97,7 +97,9 @@ def render_benchmark_page(
 def _limits(judged: Sequence[JudgedRun]) -> Html:
     several = len(judged) > 1
     heads = ("Result", *(["Run"] if several else []), "What", "Observed", "Limit", "Samples", "Why")
-    rows = (row for each in judged for row in _limit_rows(each, named=several))
+    rows = [row for each in judged for row in _limit_rows(each, named=several)]
+    if not any(row[-1] for row in rows):
+        heads, rows = heads[:-1], [row[:-1] for row in rows]
     return table("Limits and observed values", heads, rows)
 
 

@@ -143,6 +143,7 @@ def test_a_client_that_was_too_slow_is_told_at_the_top_once_and_at_its_phase() -
 def sweep(best: float | None) -> dict[str, Any]:
     document = client_result({"chat": [record(n) for n in range(80)]})
     phases = [{**copy.deepcopy(document["phases"][0]), "name": f"rate{number}"} for number in range(3)]
+    phases[1]["targets"]["chat"]["slo_misses"] = ["ttft_p95_ms_max 50: 100 was measured"]
     steps = [
         {"rate_per_second": 2.0, "meets": best is not None},
         {"rate_per_second": 4.0, "meets": False},
@@ -156,11 +157,16 @@ def test_a_search_shows_its_steps_and_the_rate_that_counts_and_folds_the_others(
     words = text_of(html)
     assert "2 requests/s meet the limits; the search ended because it was." in words
     assert "rate0 2 requests/s meets the limits" in words
-    assert "rate1 4 requests/s misses them" in words
+    assert "rate1 4 requests/s misses them chat: ttft_p95_ms_max 50: 100 was measured" in words
+    assert "TTFT p95 by rate" in words
     assert "rate2 2.8 requests/s the client was the bottleneck" in words
     assert html.count("not judged</summary>") == 2
     assert "<h2>Phase rate0</h2>" in html
-    assert "No rate that was tried meets the limits" in page(sweep(None))
+    none = sweep(None)
+    assert "No rate that was tried meets the limits" in page(none)
+    for phase in none["phases"]:
+        phase["targets"]["chat"]["ttft_ms"] = None
+    assert "TTFT p95 by rate Nothing was measured." in text_of(page(none))
 
 
 def test_nothing_that_a_server_or_an_inventory_says_becomes_markup() -> None:
