@@ -151,7 +151,8 @@ def client_result(
         "finished_at": "2026-01-31T12:01:00.123456+00:00",
         "settings": json.loads(json.dumps(asdict(settings))),
         "definitions": dict(DEFINITIONS),
-        "warmup": {"requests": 2, "ok": 2, "classes": {}},
+        "partial": False,
+        "warmup": {"requests": 2, "ok": 2, "classes": {}, "examples": {}},
         "phases": [phase] if targets else [],
         "inconclusive": [],
         "client": {

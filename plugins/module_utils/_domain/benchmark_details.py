@@ -58,7 +58,7 @@ def _facts(phase: Mapping[str, Any]) -> Html:
     words = [f"{name} {value}" for name, value in load.items() if name != "kind"]
     line = f"{load['kind']} load, {', '.join(words)}; " if words else f"{load['kind']} load; "
     lines = [f"{line}ended by {phase['stopped_by']}."]
-    return join((Html("<p>"), *lines, Html("</p>"), bullets("The client was the bottleneck", phase["inconclusive"])))
+    return join((Html("<p>"), *lines, Html("</p>"), bullets("Doubts about this phase", phase["inconclusive"])))
 
 
 def _sweep(sweep: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> Html:

@@ -146,7 +146,10 @@ RESULT_SCHEMA: Schema = {
                 },
             },
             "definitions": _map_of(_TEXT),
-            "warmup": _object({"requests": _COUNT, "ok": _COUNT, "classes": _map_of(_COUNT)}, may_be_null=True),
+            "warmup": _object(
+                {"requests": _COUNT, "ok": _COUNT, "classes": _map_of(_COUNT), "examples": _map_of(_TEXT)},
+                may_be_null=True,
+            ),
             "phases": _list_of(_PHASE),
             "sweep": _SWEEP,
             "inconclusive": _TEXTS,
@@ -161,7 +164,7 @@ RESULT_SCHEMA: Schema = {
                 }
             ),
         },
-        optional=("partial", "sweep"),
+        optional=("sweep",),
     ),
 }
 

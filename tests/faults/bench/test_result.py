@@ -57,3 +57,16 @@ def test_a_measured_result_fits_its_schema_and_has_a_page(
     )
     assert f"Benchmark: <span class='{judged['verdict']}'>" in page.read_text()
     assert "No pictures" not in page.read_text()
+
+
+def test_what_an_interrupted_run_has_measured_is_kept_shown_and_never_passes(tmp_path: Path) -> None:
+    with run_standin(tmp_path) as server:
+        server.set(frozen=True)
+        targets = [{"name": "chat", "url": f"http://127.0.0.1:{server.port}", "model": "tiny"}]
+        written = {"targets": targets, "phases": PHASES, "warmup_requests": 0, "limits": {"run_seconds_max": 0.5}}
+        result = run_benchmark(parse_settings(written), lambda _progress: None)
+    assert (result["partial"], find_deviation(result)) == (True, None)
+    page = tmp_path / "page.html"
+    judged = run_module("benchmark_gate", {"result": result, "slo": SLO, "report_path": str(page), "fail_on": []})
+    assert judged["verdict"] == "fail"
+    assert "The run was interrupted." in page.read_text()

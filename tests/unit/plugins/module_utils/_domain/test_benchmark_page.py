@@ -137,7 +137,7 @@ def test_a_client_that_was_too_slow_is_told_at_the_top_once_and_at_its_phase() -
     document["phases"][0]["inconclusive"] = ["client too slow: it was busy"]
     words = text_of(page(document, {"error_ratio_max": 0.5}))
     assert words.count("blue, green: client too slow: it was busy") == 1
-    assert "The client was the bottleneck client too slow: it was busy" in words
+    assert "Doubts about this phase client too slow: it was busy" in words
 
 
 def sweep(best: float | None) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def test_a_result_that_could_not_be_read_or_deviates_has_a_verdict_and_no_pictur
     html = render_benchmark_page(failed, [], None, "r.json", "now")
     assert "Benchmark: <span class='fail'>fail</span>" in html
     assert "No pictures: there is no result that could be read" in html
-    assert "No pictures: $: lacks definitions" in page(own_result())
+    assert "No pictures: $: lacks partial" in page(own_result())
 
 
 def test_nothing_measured_still_shows_the_client_and_the_settings() -> None:
