@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,7 +194,8 @@ def test_the_playbook_passes_and_fails_by_the_slo_and_leaves_result_verdict_and_
     # Two targets in turns: the clients' Service, and that of the slot.
     pair = json.dumps({"benchmark_run_from": "controller", "benchmark_targets": [{}, {"slot": "blue"}]})
     passed = project.run(*playbook, "-e", pair).ok()
-    assert f"{yard.namespace}/chat: pass" in passed.stdout
+    assert f"{yard.namespace}/chat: pass\n" in passed.stdout
+    assert re.search(r"\n +blue +ttft_p95_ms +[\d.]+ +<= 60000 ms +pass\n", passed.stdout)
     assert passed.changed() == 0
     (page,) = folder.glob("*.html")
     assert "Benchmark: <span class='pass'>pass</span>" in page.read_text()
