@@ -97,8 +97,8 @@ def _errors(phase: Mapping[str, Any]) -> Html:
 def _bar(style: int, share: float) -> Html:
     width = max(1, round(_BAR_WIDTH * min(share, 1.0)))
     whole = f'<rect class="free" x="0.5" y="0.5" width="{_BAR_WIDTH - 1}" height="11"/>'
-    bar = f'{whole}<rect class="s{style}" width="{width}" height="12"/>'
-    return Html(f'<svg width="{_BAR_WIDTH}" height="12" aria-hidden="true">{bar}</svg>')
+    part = f'<rect class="s{style}" width="{width}" height="12"/>'
+    return Html(f'<svg width="{_BAR_WIDTH}" height="12" aria-hidden="true">{whole}{part}</svg>')
 
 
 def _latencies(phase: Mapping[str, Any]) -> Html:

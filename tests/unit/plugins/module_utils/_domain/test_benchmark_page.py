@@ -46,9 +46,9 @@ SLO = {"ttft_p95_ms_max": 150, "error_ratio_max": 0.5, "throughput_tokens_per_se
 PAIR = {"blue": [record(n) for n in range(80)], "green": [record(n, 200) for n in range(80)]}
 
 
-def page(document: Mapping[str, Any], slo: Mapping[str, float] = SLO) -> str:
+def page(document: Mapping[str, Any], slo: Mapping[str, float] | None = None) -> str:
     """Return the page of a result whose every run is judged by limits."""
-    criteria = parse_slo(slo, [])
+    criteria = parse_slo(slo or SLO, [])
     runs = select_judged([(run, document) for run in parse_runs([document], "r.json")])
     judged = [JudgedRun(run, evaluate_benchmark(Source(run, {}, run.gpus), criteria)) for run, _document in runs]
     whole = join_judgements([(each.name, each.judgement) for each in judged])
