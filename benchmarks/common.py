@@ -86,11 +86,11 @@ def namespaces(cluster: Cluster, places: Places, words: Sequence[str]) -> Iterat
         yield made
 
 
-def module(name: str, places: Places, /, **arguments: Any) -> dict[str, Any]:
+def module(called: str, places: Places, /, **arguments: Any) -> dict[str, Any]:
     """Run a module of the collection here; a failure ends the benchmark with the module's words."""
-    result = run_module(name, {"kubeconfig": str(places.kubeconfig), **arguments})
+    result = run_module(called, {"kubeconfig": str(places.kubeconfig), **arguments})
     if result.get("failed"):
-        raise SystemExit(f"{name}: {result['msg']}")
+        raise SystemExit(f"{called}: {result['msg']}")
     return result
 
 

@@ -272,6 +272,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_spec import parse_benchmark
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
+from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.interrupts import take_termination_for_interrupt
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.load_runner import ClusterRunner, ControllerRunner
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.report import check_folder, write_report
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
@@ -347,7 +348,8 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
         params["slice_seconds"],
         params["resume"] or {},
     )
-    outcome = benchmark(request, api, runner, clock, check_mode=check_mode)
+    with take_termination_for_interrupt():
+        outcome = benchmark(request, api, runner, clock, check_mode=check_mode)
     if not path or "benchmark" not in outcome.result:
         return outcome
     write_report(path, render_result(outcome.result["benchmark"]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from tests.e2e.conftest import MakeNamespace, MakeProject
 from tests.e2e.releases import Places, RealServer, standin, standin_configmap
 from tests.e2e.roles import GROUP, bind_role, each_verb, load_rules, rules_without, wait_bound
 from tests.support.cluster import Cluster
-from tests.support.playbooks import run_module
+from tests.support.playbooks import run_module, start_module
 from tests.support.processes import wait_until
 
 PLACES = ("cluster", "controller")
@@ -46,6 +47,12 @@ class Yard:
         """Run the benchmark to its end."""
         arguments = {"kubeconfig": str(self.places.kubeconfig), "namespace": self.namespace, "name": "chat", **LOAD}
         return run_module("serving_benchmark", {**arguments, "timeout_seconds": 120, **options}, check=check)
+
+    def log(self) -> str:
+        """Return the last lines of the clients that have started."""
+        pods = [pod for pod in self.cluster.pods(self.namespace) if "-bench-" in pod["metadata"]["name"]]
+        names = [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] != "Pending"]
+        return "".join(self.cluster.log(self.namespace, name, 5) for name in names)
 
     def left(self) -> list[str]:
         """Return the names of Jobs and ConfigMaps of benchmarks that are there and not on their way out."""
@@ -155,6 +162,24 @@ def test_progress_reaches_the_screen_of_a_playbook(yard: Yard, make_project: Mak
     assert "requests done, " in output.stdout
     assert "TTFT p95 " in output.stdout
     assert "s left" in output.stdout
+
+
+def test_what_a_job_has_measured_is_kept_when_the_run_is_interrupted(yard: Yard, tmp_path: Path) -> None:
+    """By SIGTERM, as Ansible ends modules; that of the keyboard is tested with a client on the controller."""
+    kept = tmp_path / "result.json"
+    phases = [{"load": {"kind": "constant", "rate_per_second": 5}, "stop": {"duration_seconds": 600}}]
+    words = {"kubeconfig": str(yard.places.kubeconfig), "namespace": yard.namespace, "name": "chat"}
+    process = start_module("serving_benchmark", {**words, **LOAD, "phases": phases, "result_path": str(kept)})
+    wait_until(lambda: "PROGRESS" in yard.log(), 60, "the first progress of the Job")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    result = json.loads(kept.read_text())
+    assert result["partial"] is True
+    assert "the run was interrupted: it got SIGTERM" in result["inconclusive"]
+    assert result["phases"][0]["targets"]["service"]["requests"]["ok"] > 0
+    judged = run_module("benchmark_gate", {"path": str(kept), "slo": {"error_ratio_max": 1}, "fail_on": []})
+    assert judged["verdict"] != "pass"
+    wait_until(lambda: not yard.left(), 30, "the end of the Job and its ConfigMap")
 
 
 def test_the_shipped_role_is_enough(yard: Yard) -> None:

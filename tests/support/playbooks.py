@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.testing import patch_module_args
 
-__all__ = ["ROOT", "PlayResult", "Project", "run_module"]
+__all__ = ["ROOT", "PlayResult", "Project", "run_module", "start_module"]
 
 ROOT = Path(__file__).parents[2]
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
@@ -149,3 +149,15 @@ def run_module(name: str, arguments: Mapping[str, Any], check: bool = False, dif
             result: dict[str, Any] = json.loads(text[text.index("{") :])
             return result
     raise AssertionError(f"module {name} did not end with exit_json or fail_json")
+
+
+def start_module(name: str, arguments: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+    """Start a module's ``main()`` in a process of its own, for tests that end it early."""
+    program = "import json, sys; from tests.support.playbooks import run_module; run_module(*json.load(sys.stdin))"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'collections'}"}
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps([name, arguments]).encode())
+    process.stdin.close()
+    process.stdin = None
+    return process

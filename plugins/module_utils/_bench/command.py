@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,10 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     for line in encode_result(result):
         _say(line)
-    return 3 if result["partial"] else 0
+    if not result["partial"]:
+        return 0
+    time.sleep(settings.linger_seconds)
+    return 3
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def parse_settings(value: Any) -> spec.Settings:
         series_step_seconds=client.number("series_step_seconds", 1.0),
         progress_seconds=client.number("progress_seconds", 1.0),
         alive_file=client.text("alive_file"),
+        linger_seconds=client.number("linger_seconds", 0.0),
         event_loop=client.text("event_loop", "auto", choices=("auto", "asyncio", "uvloop")),
     )
     for reader in (limits, client, top):

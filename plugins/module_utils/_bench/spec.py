@@ -223,7 +223,8 @@ class Settings:
     """A whole run. ``slo`` maps names such as ``ttft_p95_ms_max`` to limits; a sweep needs them.
 
     After ``run_seconds_max`` the run ends with what it has, marked as partial. So does one that nobody waits for any
-    more: ``alive_file`` is touched by whoever does.
+    more: ``alive_file`` is touched by whoever does. The program stays ``linger_seconds`` after a partial result, for
+    whoever reads it where it is gone with the program.
     """
 
     targets: tuple[Target, ...]
@@ -246,3 +247,4 @@ class Settings:
     progress_seconds: float = 1.0
     event_loop: str = "auto"
     alive_file: str | None = None
+    linger_seconds: float = 0.0

@@ -12,12 +12,15 @@ from typing import Any
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_spec import KeyReference
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_job import render_job_beside
 
-__all__ = ["CONTAINER", "PACKAGE", "find_oversize", "render_benchmark_files", "render_benchmark_job"]
+__all__ = ["CONTAINER", "LINGER_SECONDS", "PACKAGE", "find_oversize", "render_benchmark_files", "render_benchmark_job"]
 
 CONTAINER = "bench"
 PACKAGE = "llmops_bench"
 _FOLDER = "/opt/llmops"
 _SETTINGS = "settings.json"
+# A log is gone with its pod: one that is deleted stays for so long after it has told what it has measured.
+LINGER_SECONDS = 3
+_GRACE_SECONDS = 10
 # What etcd takes of one object is 1.5 MiB by default; Kubernetes holds data of a ConfigMap to 1 MiB.
 _CONFIGMAP_BYTES_MAX = 1024 * 1024
 
@@ -49,7 +52,9 @@ def render_benchmark_job(
         "volumeMounts": [{"name": PACKAGE.replace("_", "-"), "mountPath": f"{_FOLDER}/{PACKAGE}", "readOnly": True}],
     }
     volume = {"name": PACKAGE.replace("_", "-"), "configMap": {"name": name}}
-    return render_job_beside(deployment, name, container, seconds_max=seconds_max, volumes=[volume])
+    return render_job_beside(
+        deployment, name, container, seconds_max=seconds_max, grace_seconds=_GRACE_SECONDS, volumes=[volume]
+    )
 
 
 def render_benchmark_files(

@@ -136,6 +136,7 @@ def render_job_beside(
     container: Mapping[str, Any],
     *,
     seconds_max: int,
+    grace_seconds: int = 1,
     volumes: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return a Job with one container beside the pods of a Deployment.
@@ -163,7 +164,7 @@ def render_job_beside(
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 1,
+        "terminationGracePeriodSeconds": grace_seconds,
         "serviceAccountName": pod.get("serviceAccountName", "default"),
         "securityContext": copy.deepcopy(pod.get("securityContext") or {}),
         "affinity": {

@@ -20,8 +20,10 @@ from datetime import datetime
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._bench import command as program
+from ansible_collections.llmops.kubernetes.plugins.module_utils._bench.wire import decode_result
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_job import (
     CONTAINER,
+    LINGER_SECONDS,
     PACKAGE,
     find_oversize,
     render_benchmark_files,
@@ -75,6 +77,7 @@ class ClusterRunner:
                 f"The client and workload.file are {size} bytes together, and a ConfigMap holds 1048576: "
                 "shorten the file, or run from the controller"
             )
+        settings["client"] = {**(settings.get("client") or {}), "linger_seconds": LINGER_SECONDS}
         name = f"{deployment['metadata']['name']}-bench-{uuid.uuid4().hex[:6]}"
         job = self._api.create(render_benchmark_job(deployment, name, load.keys, self._python, load.seconds_max))
         handle = {"name": name, "namespace": job["metadata"]["namespace"], "uid": job["metadata"]["uid"]}
@@ -95,7 +98,10 @@ class ClusterRunner:
         place = f"Job {namespace}/{name} on {self._api.cluster}"
         if not pods:
             if waited_seconds > _UNSCHEDULED_SECONDS_MAX:
-                raise ClusterError(f"{place} has no pod after {waited_seconds:.0f} s: see its events. Nothing was sent")
+                raise ClusterError(
+                    f"{place} has no pod {waited_seconds:.0f} s after its creation: it could not be made, or was "
+                    "deleted or evicted before it could tell what it had measured. See the Job's events"
+                )
             return Look((), False)
         pod = pods[0]
         phase = (pod.get("status") or {}).get("phase")
@@ -103,14 +109,17 @@ class ClusterRunner:
             self._check(pod, place, waited_seconds)
             return Look((), False)
         ended = phase in ("Succeeded", "Failed")
+        # One that is being deleted tells what it has, and is gone soon.
+        leaving = "deletionTimestamp" in pod["metadata"]
         log = self._api.logs(
             namespace,
             pod["metadata"]["name"],
             CONTAINER,
-            lines=_ALL_LINES if ended else _PROGRESS_LINES,
+            lines=_ALL_LINES if ended or leaving else _PROGRESS_LINES,
             bytes_max=_LOG_BYTES_MAX,
         )
-        return Look([*log.splitlines(), *self._last_words(pod)], ended)
+        lines = [*log.splitlines(), *self._last_words(pod)]
+        return Look(lines, ended or (leaving and decode_result(lines) is not None))
 
     def _last_words(self, pod: Mapping[str, Any]) -> list[str]:
         """Return how the container has ended, unless well; one that could not be started has no log."""
@@ -135,6 +144,10 @@ class ClusterRunner:
                 raise ClusterError(f"{place} finds no node: {condition.get('message')}; nothing was sent")
         if waited_seconds > _START_SECONDS_MAX:
             raise ClusterError(f"{place} did not start within {waited_seconds:.0f} s: see its events. Nothing was sent")
+
+    def interrupt(self, handle: Mapping[str, Any]) -> None:
+        """See ``LoadRunner``; the pod of a Job that is deleted gets SIGTERM, and some seconds to tell what it has."""
+        self.remove(handle)
 
     def remove(self, handle: Mapping[str, Any]) -> None:
         """See ``LoadRunner``; the ConfigMap goes with the Job that owns it."""
@@ -182,6 +195,11 @@ class ControllerRunner:
         # First whether it has ended, then what it has said: the other way round the last words could be missed.
         ended = not _runs(handle)
         return Look(_read(os.path.join(folder, "log")).splitlines(), ended)
+
+    def interrupt(self, handle: Mapping[str, Any]) -> None:
+        """See ``LoadRunner``."""
+        if _runs(handle):
+            os.kill(int(handle["pid"]), signal.SIGTERM)
 
     def remove(self, handle: Mapping[str, Any]) -> None:
         """See ``LoadRunner``."""

@@ -38,6 +38,8 @@ _POLL_SECONDS = 0.5
 _JOB_SECONDS_MORE = 120
 # Until a Job has started, and a run that ends itself in time has told its result.
 _END_SECONDS = 60
+_INTERRUPT_SECONDS_MAX = 10.0
+_INTERRUPT_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class LoadRunner(Protocol):
 
     def look(self, handle: Mapping[str, Any]) -> Look:
         """Return what the run shows; ClusterError where it cannot come to a result."""
+
+    def interrupt(self, handle: Mapping[str, Any]) -> None:
+        """Ask the run to end now, with what it has."""
 
     def remove(self, handle: Mapping[str, Any]) -> None:
         """End the run and remove what it left."""
@@ -178,9 +183,23 @@ def _follow(request: BenchmarkRequest, runner: LoadRunner, clock: Clock, waiting
                 state = {**waiting, "waited_seconds": before + passed, "progress": progress}
                 return Outcome(False, {"waiting": state})
             clock.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return _interrupt(request, runner, clock, waiting)
     finally:
         if not keep:
             runner.remove(handle)
+
+
+def _interrupt(request: BenchmarkRequest, runner: LoadRunner, clock: Clock, waiting: Mapping[str, Any]) -> Outcome:
+    """Return what the run has measured so far; KeyboardInterrupt where it does not tell in time."""
+    runner.interrupt(waiting["handle"])
+    begin = clock.monotonic()
+    while clock.monotonic() - begin < _INTERRUPT_SECONDS_MAX:
+        look = runner.look(waiting["handle"])
+        if look.ended:
+            return _end(request, runner, clock, look, str(waiting["started_at"]))
+        clock.sleep(_INTERRUPT_POLL_SECONDS)
+    raise KeyboardInterrupt
 
 
 def _end(request: BenchmarkRequest, runner: LoadRunner, clock: Clock, look: Look, started_at: str) -> Outcome:

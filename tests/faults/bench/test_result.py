@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmar
     render_result,
 )
 
-from tests.support.playbooks import run_module
-from tests.support.processes import run_standin
+from tests.support.playbooks import run_module, start_module
+from tests.support.processes import StandIn, run_standin, wait_until
 
 PHASES = [{"name": "one", "load": {"kind": "closed", "concurrency": 4}, "stop": {"requests": 12}}]
 SLO = {"ttft_p95_ms_max": 60_000, "error_ratio_max": 0.9}
@@ -70,3 +72,25 @@ def test_what_an_interrupted_run_has_measured_is_kept_shown_and_never_passes(tmp
     judged = run_module("benchmark_gate", {"result": result, "slo": SLO, "report_path": str(page), "fail_on": []})
     assert judged["verdict"] == "fail"
     assert "The run was interrupted." in page.read_text()
+
+
+def count_answers(server: StandIn) -> float:
+    metrics = server.ask("/metrics").body.decode()
+    return sum(float(count) for count in re.findall(r"^vllm:request_success_total.* (\S+)$", metrics, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_of_the_module_keeps_what_its_client_has_measured(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "result.json"
+    with run_standin(tmp_path) as server:
+        targets = [{"name": "chat", "url": f"http://127.0.0.1:{server.port}", "model": "tiny"}]
+        phases = [{"load": {"kind": "closed", "concurrency": 1}, "stop": {"duration_seconds": 600}}]
+        wanted = {"run_from": "controller", "targets": targets, "phases": phases, "result_path": str(kept)}
+        process = start_module("serving_benchmark", wanted)
+        # The first one is the warm-up.
+        wait_until(lambda: count_answers(server) > 2, 60, "the first answers")
+        process.send_signal(signal.Signals[name])
+        process.communicate(timeout=60)
+    result = json.loads(kept.read_text())
+    assert (result["partial"], find_deviation(result)) == (True, None)
+    assert result["phases"][0]["targets"]["chat"]["requests"]["ok"] > 0

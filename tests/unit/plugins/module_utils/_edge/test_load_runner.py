@@ -49,9 +49,11 @@ class Yard:
     def start(self, **change: Any) -> dict[str, Any]:
         return self.runner.start(Load(self.deployment, settings(1, **change), KEYS, 600))
 
-    def show_pod(self, handle: dict[str, Any], log: str = "", **status: Any) -> None:
+    def show_pod(self, handle: dict[str, Any], log: str = "", *, leaving: bool = False, **status: Any) -> None:
         marks = {"batch.kubernetes.io/job-name": handle["name"]}
-        metadata = {"name": f"{handle['name']}-x", "namespace": "llm", "labels": marks}
+        metadata: dict[str, Any] = {"name": f"{handle['name']}-x", "namespace": "llm", "labels": marks}
+        if leaving:
+            metadata["deletionTimestamp"] = "2026-01-01T12:00:00Z"
         self.cluster.put({"kind": "Pod", "metadata": metadata, "status": status})
         self.cluster.pod_logs[f"{handle['name']}-x"] = log
 
@@ -116,6 +118,19 @@ def test_a_job_is_followed_from_its_pod_to_its_log(yard: Yard) -> None:
     assert not [name for name in yard.cluster.names() if name.startswith("Job")]
 
 
+def test_a_job_that_is_interrupted_tells_what_it_has_while_its_pod_is_on_its_way_out(yard: Yard) -> None:
+    handle = yard.start()
+    result = wire.encode_result({"numbers": [number * 7919 % 104729 for number in range(50_000)]})
+    yard.show_pod(handle, "\n".join(result), phase="Running")
+    assert not yard.runner.look(handle).ended
+    yard.runner.interrupt(handle)
+    assert not [name for name in yard.cluster.names() if name.startswith("Job")]
+    yard.show_pod(handle, "\n".join(result[:-1]), leaving=True, phase="Running")
+    assert not yard.runner.look(handle).ended
+    yard.show_pod(handle, "\n".join(result), leaving=True, phase="Running")
+    assert yard.runner.look(handle) == Look(result, True)
+
+
 def test_a_container_that_did_not_end_well_is_told_with_its_log(yard: Yard) -> None:
     handle = yard.start()
     for code, more in ((137, []), (128, ["Is `python3` in the engine's image (option python)?"])):
@@ -128,7 +143,7 @@ def test_a_container_that_did_not_end_well_is_told_with_its_log(yard: Yard) -> N
 @pytest.mark.parametrize(
     ("seconds", "status", "words"),
     [
-        (31, None, "has no pod after 31 s"),
+        (31, None, "has no pod 31 s after its creation"),
         (121, {}, "did not start within 121 s"),
         (31, {"conditions": [{"reason": "Unschedulable", "message": "0/1 nodes"}]}, "finds no node: 0/1 nodes"),
         (
@@ -181,6 +196,22 @@ def test_a_process_that_goes_on_is_ended_with_its_removal(tmp_path: Path) -> Non
         assert not runner.look(handle).ended
         runner.remove(handle)
         assert not Path(f"/proc/{handle['pid']}").exists()
+
+
+def test_a_process_that_is_interrupted_tells_what_it_has(tmp_path: Path) -> None:
+    runner = ControllerRunner(None, None)
+    with run_standin(tmp_path) as engine:
+        wanted = settings(engine.port, client={"progress_seconds": 0.05})
+        del wanted["targets"][0]["api_key_env"]
+        wanted["phases"][0]["stop"] = {"requests": 100_000}
+        handle = runner.start(Load(None, wanted, {}, 600))
+        wait_until(lambda: wire.decode_progress(runner.look(handle).lines), 30, "the first progress")
+        runner.interrupt(handle)
+        result = wire.decode_result(end_of(runner, handle))
+        runner.interrupt(handle)
+        runner.remove(handle)
+    assert result is not None
+    assert result["partial"] is True
 
 
 def test_a_key_that_is_not_there_names_the_secret(yard: Yard) -> None:

@@ -34,14 +34,15 @@ DONE = Look(wire.encode_result(RESULT), True)
 
 
 class Runner:
-    """Shows one look after the other; the last one for ever."""
+    """Shows one look after the other; the last one for ever. An interrupt of the keyboard is a look, too."""
 
     place = "memory"
 
-    def __init__(self, *looks: Look | Exception) -> None:
+    def __init__(self, *looks: Look | BaseException) -> None:
         self.looks = list(looks)
         self.started: list[Load] = []
         self.removed: list[Mapping[str, Any]] = []
+        self.interrupted: list[Mapping[str, Any]] = []
 
     def start(self, load: Load) -> dict[str, Any]:
         self.started.append(load)
@@ -49,9 +50,12 @@ class Runner:
 
     def look(self, handle: Mapping[str, Any]) -> Look:
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-        if isinstance(look, Exception):
+        if isinstance(look, BaseException):
             raise look
         return look
+
+    def interrupt(self, handle: Mapping[str, Any]) -> None:
+        self.interrupted.append(handle)
 
     def remove(self, handle: Mapping[str, Any]) -> None:
         self.removed.append(handle)
@@ -166,6 +170,20 @@ def test_a_slice_returns_the_progress_and_the_next_one_goes_on_with_the_same_run
     outcome = yard.run(again, slice_seconds=5, resume=waiting)
     assert (again.started, again.removed) == ([], [{"name": "run-1"}])
     assert outcome.result["started_at"] == "2026-01-01T12:00:00+00:00"
+
+
+def test_an_interrupt_brings_back_what_was_measured(yard: Yard) -> None:
+    runner = Runner(Look((), False), KeyboardInterrupt(), Look((), False), DONE)
+    outcome = yard.run(runner)
+    assert outcome.result["benchmark"] == RESULT
+    assert (runner.interrupted, runner.removed) == ([{"name": "run-1"}], [{"name": "run-1"}])
+
+
+def test_a_run_that_tells_nothing_after_an_interrupt_is_given_up(yard: Yard) -> None:
+    runner = Runner(KeyboardInterrupt(), Look((), False))
+    with pytest.raises(KeyboardInterrupt):
+        yard.run(runner)
+    assert runner.removed == [{"name": "run-1"}]
 
 
 def test_a_run_that_does_not_end_itself_in_time_is_killed_over_all_slices(yard: Yard) -> None:
