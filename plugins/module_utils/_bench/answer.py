@@ -30,6 +30,14 @@ FINISHED = ("stop", "length", "tool_calls", "function_call")
 _TEXT_MAX = 200
 
 
+def _has_content(event: bytes) -> bool:
+    # How vLLM writes it is found without a pattern, in a tenth of the time.
+    at = event.find(b'"content":"')
+    if at >= 0 and event[at + 11 : at + 12] != b'"':
+        return True
+    return _CONTENT.search(event) is not None
+
+
 class Finding:
     """What an answer has told: its model, finish reason, tokens; ``kind`` names what is wrong, if anything."""
 
@@ -102,7 +110,7 @@ class StreamBody:
             if not self._events:
                 self._first = event
             self._events += 1
-            if _CONTENT.search(event):
+            if _has_content(event):
                 self.stamps.append(stamp_seconds)
             if _SPECIAL.search(event):
                 if len(self._special) == _KEPT_MAX:
@@ -113,9 +121,9 @@ class StreamBody:
         """Return what was found; a stream without its ends is a failure, however it was closed."""
         finding = Finding()
         try:
-            for event in (self._first, *self._special):
+            for event in self._special if self._first in self._special[:1] else (self._first, *self._special):
                 if event:
-                    finding.read(json.loads(event))
+                    finding.read(json.loads(event.decode()))
         except _JSON_ERRORS as error:
             finding.blame("malformed", f"an event cannot be read: {error}")
         if not self._events:

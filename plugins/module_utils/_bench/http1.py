@@ -9,6 +9,10 @@ trailers and the whole body are bounded, and what is malformed is an error rathe
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from .sse import StreamError
 
 __all__ = ["BODY_BYTES_MAX", "HEAD_BYTES_MAX", "ResponseParser"]
@@ -27,7 +31,7 @@ class ResponseParser:
 
     def __init__(self, body_bytes_max: int = BODY_BYTES_MAX) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self.headers: Mapping[str, str] = {}
         self.done = False
         self.keeps_connection = False
         self.surplus = False
@@ -45,19 +49,11 @@ class ResponseParser:
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Return the pieces of the body in ``piece``; ``StreamError`` for what is malformed or too large."""
-        if self._state == _SIZE and not self._rest:
-            # Nearly every read is exactly one chunk; the sizes and ends of others are looked at one by one below.
-            end = piece.find(b"\r\n", 0, 18)
-            if end > 0:
-                size = _size(piece[:end])
-                if size and len(piece) == end + size + 4 and piece.endswith(b"\r\n"):
-                    self._count(size)
-                    return [piece[end + 2 : -2]]
         data = self._rest + piece if self._rest else piece
         self._rest = b""
         found: list[bytes] = []
         while data and not self.done:
-            data = self._step(data, found)
+            data = self._chunks(data, found) if self._state == _SIZE else self._step(data, found)
         self.surplus = self.surplus or bool(data)
         return found
 
@@ -66,6 +62,25 @@ class ResponseParser:
         if self._state == _UNTIL_CLOSE:
             self._finish()
         return self.done
+
+    def _chunks(self, data: bytes, found: list[bytes]) -> bytes:
+        """Take the chunks that are whole, as nearly all are, and a plain end; what is anything else goes by steps."""
+        at, length = 0, len(data)
+        while at < length:
+            end = data.find(b"\r\n", at, at + 18)
+            if end <= at:
+                break
+            size = _size(data[at:end])
+            after = end + 2 + size
+            if not size or data[after : after + 2] != b"\r\n":
+                if not size and data[end:] == b"\r\n\r\n":
+                    self._finish()
+                    return b""
+                break
+            self._count(size)
+            found.append(data[end + 2 : after])
+            at = after + 2
+        return self._step(data[at:], found) if at < length else b""
 
     def _step(self, data: bytes, found: list[bytes]) -> bytes:
         """Take one element from the front of ``data`` and return what follows; an incomplete one goes to the rest."""
@@ -113,18 +128,7 @@ class ResponseParser:
         head, data = self._cut(data, b"\r\n\r\n", HEAD_BYTES_MAX, "the head of the answer")
         if head is None:
             return data
-        first, *lines = head.decode("latin-1").split("\r\n")
-        version, _blank, rest = first.partition(" ")
-        code = rest[:3]
-        if version not in ("HTTP/1.1", "HTTP/1.0") or not (code.isascii() and code.isdigit() and len(code) == 3):
-            raise StreamError("malformed", f"this is no answer in HTTP/1.1: {first[:60]!r}")
-        self.headers = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                raise StreamError("malformed", f"a header without a colon: {line[:60]!r}")
-            key = name.strip().lower()
-            self.headers[key] = f"{self.headers[key]}, {value.strip()}" if key in self.headers else value.strip()
+        version, code, self.headers = _parse_head(head)
         if code.startswith("1"):
             self._interim += 1
             if self._interim > _INTERIM_ANSWERS_MAX:
@@ -174,6 +178,24 @@ class ResponseParser:
     def _finish(self) -> None:
         self._state = _DONE
         self.done = True
+
+
+@functools.lru_cache(maxsize=16)
+def _parse_head(head: bytes) -> tuple[str, str, Mapping[str, str]]:
+    """Return version, status and headers; a server's heads are the same for a second, until its date is another."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _blank, rest = first.partition(" ")
+    code = rest[:3]
+    if version not in ("HTTP/1.1", "HTTP/1.0") or not (code.isascii() and code.isdigit() and len(code) == 3):
+        raise StreamError("malformed", f"this is no answer in HTTP/1.1: {first[:60]!r}")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise StreamError("malformed", f"a header without a colon: {line[:60]!r}")
+        key = name.strip().lower()
+        headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
+    return version, code, MappingProxyType(headers)
 
 
 def _size(line: bytes) -> int:

@@ -31,6 +31,9 @@ _clock = time.monotonic
 _IDLE_SECONDS_MAX = 2.0
 _ERROR_BYTES_MAX = 64 * 1024
 _MODELS_BYTES_MAX = 1024 * 1024
+# A timer for each request would cost a tenth of it. One looks at all, this often within the time that they may take.
+_CHECKS = 20
+_CHECK_SECONDS_MAX = 1.0
 
 
 class Call:
@@ -45,13 +48,10 @@ class Call:
         self.end = 0.0
         self.kind: str | None = None
         self.text = ""
-        self.timer: asyncio.TimerHandle | None = None
 
     def finish(self, stamp: float, kind: str | None = None, text: str = "") -> None:
         """Note the end; a kind is what went wrong, None is an answer that has come to its end."""
         self.end, self.kind, self.text = stamp, kind, text
-        if self.timer is not None:
-            self.timer.cancel()
         self.finished(self)
 
 
@@ -118,10 +118,11 @@ class _Connection(asyncio.Protocol):
                 call, stamp, "tls_failed" if isinstance(exc, ssl.SSLError) else "reset", str(exc) or type(exc).__name__
             )
 
-    def fail(self, kind: str, text: str) -> None:
-        """Give up the request that is on its way."""
-        if self._call is not None:
-            self._end(self._call, _clock(), kind, text)
+    def check(self, now: float, seconds_max: float) -> None:
+        """Give up a request that takes too long."""
+        call = self._call
+        if call is not None and call.sent is not None and now - call.sent >= seconds_max:
+            self._end(call, now, "timeout", f"the answer was not whole after {seconds_max:g} s")
 
     def forget(self) -> None:
         """Close at once; what is on its way has no end that anybody is told."""
@@ -154,9 +155,11 @@ class Pool:
         self._port = parts.port or (443 if self._secure else 80)
         self._context = self._make_context() if self._secure else None
         self._encode = RequestEncoder(target, settings, self._key)
+        self._check_seconds = min(settings.request_seconds_max / _CHECKS, _CHECK_SECONDS_MAX)
         self._idle: list[_Connection] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._address: str | None = None
+        self._checker: asyncio.TimerHandle | None = None
         self.opened: set[_Connection] = set()
         self.connections = 0
 
@@ -203,6 +206,8 @@ class Pool:
 
     async def close(self) -> None:
         """Give up all connections, and wait until their sockets are closed."""
+        if self._checker is not None:
+            self._checker.cancel()
         while self._tasks or self.opened:
             self.give_up()
             await asyncio.sleep(0)
@@ -220,10 +225,15 @@ class Pool:
         return read_models(bytes(body.content)) if call.kind is None and call.parser.status == 200 else ()
 
     def _send(self, connection: _Connection, call: Call) -> None:
-        seconds = self._settings.request_seconds_max
-        text = f"the answer was not whole after {seconds:g} s"
-        call.timer = self._loop.call_later(seconds, connection.fail, "timeout", text)
+        if self._checker is None:
+            self._checker = self._loop.call_later(self._check_seconds, self._check)
         connection.send(call)
+
+    def _check(self) -> None:
+        now, seconds_max = _clock(), self._settings.request_seconds_max
+        for connection in list(self.opened):
+            connection.check(now, seconds_max)
+        self._checker = self._loop.call_later(self._check_seconds, self._check) if self.opened else None
 
     async def _connect(self, call: Call) -> None:
         begin, seconds = _clock(), self._settings.connect_seconds_max
