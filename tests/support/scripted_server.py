@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Union
 
@@ -54,12 +54,13 @@ def whole(*texts: str) -> list[Step]:
 class ScriptedServer:
     """Answers every request with the same steps; ``requests`` are those that came, as bytes.
 
-    ``times`` has for each whole answer when the request was read and when each piece was handed over, in seconds of
-    the monotonic clock, which is the same in all processes of a machine.
+    ``choose`` may be replaced to give other steps to other requests. ``times`` has for each whole answer when the
+    request was read and when each piece was handed over, in seconds of the monotonic clock, which is the same in all
+    processes of a machine.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self.steps = list(steps)
+        self.choose: Callable[[bytes], Sequence[Step]] = lambda _asked: steps
         self.requests: list[bytes] = []
         self.connections = 0
         self.times: list[list[float]] = []
@@ -94,7 +95,7 @@ class ScriptedServer:
                     if not asked:
                         return
                     self.requests.append(asked)
-                    if not self._answer(connection):
+                    if not self._answer(connection, self.choose(asked)):
                         return
                 except OSError:
                     return
@@ -114,10 +115,10 @@ class ScriptedServer:
             body += connection.recv(65536)
         return head + b"\r\n\r\n" + body
 
-    def _answer(self, connection: socket.socket) -> bool:
+    def _answer(self, connection: socket.socket, steps: Sequence[Step]) -> bool:
         """Take the steps; return whether the connection goes on."""
         times = [time.monotonic()]
-        for step in self.steps:
+        for step in steps:
             if isinstance(step, bytes):
                 times.append(time.monotonic())
                 connection.sendall(step)
