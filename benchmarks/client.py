@@ -29,6 +29,7 @@ from benchmarks.load.environments import UnavailableError, find_engine
 from benchmarks.load.goals import FLOOR, OURS, UVLOOP, VLLM, find_goals
 from benchmarks.load.known import Condition
 from benchmarks.load.measure import Figures, RunError, measure, median
+from benchmarks.load.omission import measure_omission, print_omission
 from benchmarks.load.peers import PEERS
 from benchmarks.load.start import measure_start
 from benchmarks.load.traps import print_traps, try_traps
@@ -153,9 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             started = measure_start(Path(folder), options.start_rounds)
         goals.append(Goal("first request through Ansible, above an empty play", started["above_seconds"], 1.0, "s"))
     traps = try_traps(contenders, failures) if options.traps else {}
+    omission = measure_omission(contenders, failures) if options.traps else {}
     for name, found in rounds.items():
         print_table(CONDITIONS[name], medians[name], found)
     print_traps(traps)
+    print_omission(omission)
     for place, words in failures.items():
         for client, word in words.items():
             print(f"\n{client}, {place}: {word}")
@@ -168,7 +171,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     line = shlex.join(["python3", "-m", "benchmarks.client", *sys.argv[1:]])
     print(f"command: {line}")
     figures = {name: {who: [f.data() for f in each] for who, each in found.items()} for name, found in rounds.items()}
-    told = {"command": line, "versions": found_versions, "figures": figures, "start": started, "traps": traps}
+    told = {
+        "command": line,
+        "versions": found_versions,
+        "figures": figures,
+        "start": started,
+        "traps": traps,
+        "omission": omission,
+    }
     save(options.json, {**told, "failures": failures, "goals": [goal.data() for goal in goals]})
     return 0 if all(goal.met for goal in goals) else 1
 

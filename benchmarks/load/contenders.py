@@ -68,6 +68,7 @@ def ours_settings(condition: Condition, url: str, requests: int) -> dict[str, An
         "request": {"ignore_eos": True},
         "warmup_requests": condition.warmup,
         "phases": [{"name": "one", "load": load, "stop": {"requests": requests}}],
+        **({"limits": {"max_in_flight": condition.cap}} if condition.cap else {}),
     }
 
 

@@ -38,6 +38,9 @@ class Condition:
     # Clients that answer fewer requests per second are asked for less, or a run would take minutes.
     requests_few: int = 0
     warm: bool = True
+    # Answers that the server writes at once, and requests that a client of an open loop may have in flight; 0: any.
+    slots: int = 0
+    cap: int = 0
 
     @property
     def warmup(self) -> int:
@@ -126,7 +129,7 @@ def known_server(condition: Condition, folder: Path) -> Iterator[Known]:
     """Run the server for a condition; its log is whole when the block has ended."""
     log = folder / "server.log"
     times = [str(round(ms * 1000)) for ms in (condition.ttft_ms, condition.itl_ms)]
-    command = [build("server"), str(log), *times, str(condition.tokens)]
+    command = [build("server"), str(log), *times, str(condition.tokens), str(condition.slots)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

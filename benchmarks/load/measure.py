@@ -31,9 +31,12 @@ class Figures:
     """What was measured; an error is what was said minus what was, None where a client does not say it.
 
     ``cpu_ms_per_1000_tokens`` is of the time in which the requests that count were answered, ``cpu_seconds`` of the
-    whole run. ``first_request_seconds`` is from the start of the process until the server had read a request.
+    whole run. TTFTs without ``error`` are what was said. ``first_request_seconds`` is from the start of the process
+    until the server had read a request.
     """
 
+    ttft_p50_ms: float | None
+    ttft_p99_ms: float | None
     ttft_p50_error_ms: float | None
     ttft_p99_error_ms: float | None
     gap_p99_error_ms: float | None
@@ -90,6 +93,8 @@ def measure(contender: Contender, condition: Condition) -> tuple[Figures, Sequen
 
     cpu = taken.cpu_between(truth.begin_seconds, truth.end_seconds)
     figures = Figures(
+        ttft_p50_ms=said.ttft_ms["p50"] if said.ttft_ms else None,
+        ttft_p99_ms=said.ttft_ms["p99"] if said.ttft_ms else None,
         ttft_p50_error_ms=_error(said.ttft_ms, truth.ttft_ms, "p50"),
         ttft_p99_error_ms=_error(said.ttft_ms, truth.ttft_ms, "p99"),
         gap_p99_error_ms=_error(said.gap_ms, truth.gap_ms, "p99"),

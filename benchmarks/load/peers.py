@@ -81,6 +81,7 @@ class Vllm(_Peer):
         load = ["--max-concurrency", str(condition.concurrency)]
         if condition.rate_per_second:
             load = ["--request-rate", f"{condition.rate_per_second:g}"]
+            load += ["--max-concurrency", str(condition.cap)] if condition.cap else []
         return [
             *(str(find_engine() / "bin" / "vllm"), "bench", "serve", "--backend", "openai-chat", "--base-url", url),
             *("--endpoint", "/v1/chat/completions", "--model", "tiny", "--tokenizer", str(find_tokenizer())),
@@ -116,6 +117,7 @@ class Sglang(_Peer):
         load = ["--max-concurrency", str(condition.concurrency)]
         if condition.rate_per_second:
             load = ["--request-rate", f"{condition.rate_per_second:g}"]
+            load += ["--max-concurrency", str(condition.cap)] if condition.cap else []
         return [
             *(self.environment.program("python"), "-m", "sglang.benchmark.rust_client"),
             *("--backend", "vllm-chat", "--base-url", url, "--model", "tiny", "--tokenizer", str(find_tokenizer())),
@@ -189,6 +191,7 @@ class Aiperf(_Peer):
         load = ["--concurrency", str(condition.concurrency)]
         if condition.rate_per_second:
             load = ["--request-rate", f"{condition.rate_per_second:g}", "--arrival-pattern", "poisson"]
+            load += ["--concurrency", str(condition.cap)] if condition.cap else []
         if condition.warmup:
             load += ["--warmup-request-count", str(condition.warmup)]
         return [

@@ -2,11 +2,12 @@
  * GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
  * SPDX-License-Identifier: GPL-3.0-or-later
  *
- * A model server whose latencies are known: server LOG TTFT_US ITL_US TOKENS
+ * A model server whose latencies are known: server LOG TTFT_US ITL_US TOKENS SLOTS
  *
  * One thread, plain HTTP/1.1 on loopback, events of a chat as vLLM writes them, each token a chunk of its own. Every
  * token has an absolute due time, counted from the moment when its request had been read, so that lateness never adds
- * up. The time right before each hand-over to the kernel is kept, on CLOCK_MONOTONIC, which all processes of a machine
+ * up. With SLOTS above 0 so many answers are written at once, and other requests wait in turn: their time to the first
+ * token begins when they get a slot. The time right before each hand-over to the kernel is kept, on CLOCK_MONOTONIC, which all processes of a machine
  * share. It prints its port, and ends at SIGTERM, when it writes the log: 64-bit integers, namely requests, tokens per
  * request, the first accept, and for each request its connection, when it was read, and a time per token. */
 #define _GNU_SOURCE
@@ -40,6 +41,8 @@ struct connection {
 static struct connection *connections[DESCRIPTORS];
 static struct connection *heap[DESCRIPTORS];
 static int heap_size;
+static struct connection *waiting[DESCRIPTORS];
+static int waiting_first, waiting_count, active, slots;
 static int64_t *log_cells;
 static int64_t requests, room, first_accept;
 static int64_t ttft_ns, itl_ns;
@@ -98,6 +101,27 @@ static void heap_remove(int at) {
     }
 }
 
+/* Answers begin when there is a slot, in the order in which their requests came. */
+
+static void begin_answers(int64_t now) {
+    while (waiting_count && (slots == 0 || active < slots)) {
+        struct connection *connection = waiting[waiting_first];
+        waiting_first = (waiting_first + 1) % DESCRIPTORS;
+        waiting_count--;
+        if (connection == NULL)
+            continue; /* its client is gone */
+        active++;
+        connection->due = now + ttft_ns;
+        heap[heap_size] = connection;
+        sift_up(heap_size++);
+    }
+}
+
+static void end_answer(int at) {
+    heap_remove(at);
+    active--;
+}
+
 /* The texts, made once. */
 
 static size_t put_chunk(char *target, const char *event) {
@@ -143,9 +167,12 @@ static void make_texts(void) {
 static void drop(struct connection *connection) {
     for (int at = 0; at < heap_size; at++)
         if (heap[at] == connection) {
-            heap_remove(at);
+            end_answer(at);
             break;
         }
+    for (int at = 0; at < waiting_count; at++)
+        if (waiting[(waiting_first + at) % DESCRIPTORS] == connection)
+            waiting[(waiting_first + at) % DESCRIPTORS] = NULL;
     close(connection->fd);
     connections[connection->fd] = NULL;
     free(connection->input);
@@ -193,9 +220,8 @@ static int take_request(struct connection *connection) {
     cells[1] = now;
     connection->request = requests++;
     connection->token = 0;
-    connection->due = now + ttft_ns;
-    heap[heap_size] = connection;
-    sift_up(heap_size++);
+    waiting[(waiting_first + waiting_count++) % DESCRIPTORS] = connection;
+    begin_answers(now);
     return 1;
 }
 
@@ -241,9 +267,10 @@ static void send_due(void) {
         int token = connection->token++, last = token == tokens - 1, sent;
         log_cells[connection->request * (tokens + 2) + 2 + token] = now;
         if (last) {
-            heap_remove(0);
+            end_answer(0);
             connection->request = -1;
             sent = hand_over(connection, last_text, last_size);
+            begin_answers(now);
         } else {
             connection->due += itl_ns;
             sift_down(0);
@@ -264,13 +291,14 @@ static void write_log(const char *path) {
 }
 
 int main(int count, char **words) {
-    if (count != 5) {
-        fprintf(stderr, "usage: server LOG TTFT_US ITL_US TOKENS\n");
+    if (count != 6) {
+        fprintf(stderr, "usage: server LOG TTFT_US ITL_US TOKENS SLOTS\n");
         return 2;
     }
     ttft_ns = atoll(words[2]) * 1000;
     itl_ns = atoll(words[3]) * 1000;
     tokens = atoi(words[4]);
+    slots = atoi(words[5]);
     make_texts();
     prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
     struct sigaction action = {.sa_handler = end};
