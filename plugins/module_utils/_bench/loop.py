@@ -22,19 +22,23 @@ __all__ = ["Meter", "run_loop"]
 
 T = TypeVar("T")
 _TICK_SECONDS = 0.02
-_NAP_SECONDS_MAX = 3600.0
+# What epoll rounds times up to.
+_COARSE_SECONDS = 0.001
 
 if hasattr(selectors, "EpollSelector"):
 
     class _FineSelector(selectors.EpollSelector):
         """Waits by the microsecond: epoll rounds up to whole milliseconds, and every request would be late by one.
 
-        An epoll descriptor can itself be waited for, by ``select``, which takes microseconds.
+        An epoll descriptor can itself be waited for, by ``select``, which takes microseconds. That is a second call, so
+        only the last millisecond is waited for in this way; the loop comes again when nothing has happened before.
         """
 
         def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-            if timeout is not None and timeout > 0 and self.fileno() < 1024:
-                select.select([self.fileno()], [], [], min(timeout, _NAP_SECONDS_MAX))
+            if timeout is not None and timeout > _COARSE_SECONDS:
+                timeout -= _COARSE_SECONDS
+            elif timeout is not None and timeout > 0 and self.fileno() < 1024:
+                select.select([self.fileno()], [], [], timeout)
                 timeout = 0
             return super().select(timeout)
 

@@ -143,6 +143,11 @@ def test_a_body_ends_with_its_length_and_what_follows_is_surplus() -> None:
     assert (body, parser.done, parser.surplus) == (b"abc", True, True)
 
 
+def test_what_follows_the_last_chunk_is_surplus() -> None:
+    parser, body = feed("HTTP/1.1 200 OK\ntransfer-encoding: chunked", b"3\r\nabc\r\n1;a=b\r\nd\r\n0\r\n\r\nHTTP")
+    assert (body, parser.done, parser.surplus) == (b"abcd", True, True)
+
+
 def test_a_body_of_no_length_ends_with_the_connection() -> None:
     parser, body = feed("HTTP/1.1 200 OK", b"abc")
     assert (body, parser.done, parser.keeps_connection) == (b"abc", False, False)
@@ -233,6 +238,12 @@ def test_the_first_content_and_not_the_role_starts_the_tokens() -> None:
 def test_reasoning_is_content_too(key: str) -> None:
     body, _finding = read(event(choices=[{"delta": {key: "x"}}]), event(choices=[{"delta": {key: ""}}]))
     assert list(body.stamps) == [0.0]
+
+
+@pytest.mark.parametrize(("content", "count"), [('"x"', 1), ('"\\"x"', 1), ('""', 0), ('"","reasoning":"x"', 1)])
+def test_content_is_found_where_json_has_no_blanks(content: str, count: int) -> None:
+    body, _finding = read(b'data: {"choices":[{"delta":{"content":%s}}]}\n\n' % content.encode())
+    assert len(body.stamps) == count
 
 
 def test_a_tool_call_is_content() -> None:
