@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from benchmarks.load.contenders import Contender
 from benchmarks.load.known import Condition
 from benchmarks.load.metering import run_metered
 from benchmarks.load.summaries import SUMMARIES
-from tests.support.scripted_server import DONE, END, STREAM, Step, chunk, event, scripted
+from tests.support.scripted_server import DONE, END, STREAM, ScriptedServer, Step, chunk, event
 
 __all__ = ["TRAPS", "print_traps", "try_traps"]
 
@@ -77,16 +79,20 @@ class Trap:
     steps: Sequence[Step]
     every: int = 1
 
-    def chooser(self) -> Callable[[bytes], Sequence[Step]]:
-        """Return what chooses the steps for a request: completions are counted, all else gets the list of models."""
-        numbers = itertools.count(1)
 
-        def choose(asked: bytes) -> Sequence[Step]:
-            if not asked.startswith(b"POST "):
-                return _MODELS
-            return self.steps if next(numbers) % self.every == 0 else [*_stream(), *_TAIL]
+class _Server(ScriptedServer):
+    """Does to completions what a trap says, counting them; all else gets the list of models."""
 
-        return choose
+    def __init__(self, trap: Trap) -> None:
+        super().__init__(trap.steps)
+        self._every, self._numbers = trap.every, itertools.count(1)
+
+    def _answer(self, connection: socket.socket) -> bool:
+        # Clients ask for models before they send load, not meanwhile.
+        if not self.requests[-1].startswith(b"POST "):
+            return self.take(connection, _MODELS)
+        caught = next(self._numbers) % self._every == 0
+        return self.take(connection, self.steps if caught else [*_stream(), *_TAIL])
 
 
 TRAPS = (
@@ -114,8 +120,7 @@ def try_traps(contenders: Sequence[Contender], failures: dict[str, dict[str, str
         for contender in contenders:
             if contender.name not in SUMMARIES:
                 continue
-            with tempfile.TemporaryDirectory(prefix="llmops-client-") as name, scripted() as server:
-                server.choose = trap.chooser()
+            with tempfile.TemporaryDirectory(prefix="llmops-client-") as name, closing(_Server(trap)) as server:
                 folder = Path(name)
                 command = contender.command(_CONDITION, server.url, folder, _CONDITION.requests)
                 taken = run_metered(command, folder, _RUN_SECONDS_MAX, contender.variables())

@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Union
 
@@ -54,13 +54,12 @@ def whole(*texts: str) -> list[Step]:
 class ScriptedServer:
     """Answers every request with the same steps; ``requests`` are those that came, as bytes.
 
-    ``choose`` may be replaced to give other steps to other requests. ``times`` has for each whole answer when the
-    request was read and when each piece was handed over, in seconds of the monotonic clock, which is the same in all
-    processes of a machine.
+    ``times`` has for each whole answer when the request was read and when each piece was handed over, in seconds of
+    the monotonic clock, which is the same in all processes of a machine.
     """
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self.choose: Callable[[bytes], Sequence[Step]] = lambda _asked: steps
+        self.steps = list(steps)
         self.requests: list[bytes] = []
         self.connections = 0
         self.times: list[list[float]] = []
@@ -95,7 +94,7 @@ class ScriptedServer:
                     if not asked:
                         return
                     self.requests.append(asked)
-                    if not self._answer(connection, self.choose(asked)):
+                    if not self._answer(connection):
                         return
                 except OSError:
                     return
@@ -115,8 +114,11 @@ class ScriptedServer:
             body += connection.recv(65536)
         return head + b"\r\n\r\n" + body
 
-    def _answer(self, connection: socket.socket, steps: Sequence[Step]) -> bool:
-        """Take the steps; return whether the connection goes on."""
+    def _answer(self, connection: socket.socket) -> bool:
+        return self.take(connection, self.steps)
+
+    def take(self, connection: socket.socket, steps: Sequence[Step]) -> bool:
+        """Take steps; return whether the connection goes on."""
         times = [time.monotonic()]
         for step in steps:
             if isinstance(step, bytes):

@@ -379,13 +379,15 @@ def test_a_trace_is_sent_at_its_times(tmp_path: Path) -> None:
 def test_a_sweep_finds_the_rate_up_to_which_the_slo_is_met() -> None:
     """A server that refuses at 40 and at 33.6 per second, told by the numbers of the requests: no clock takes part."""
     with scripted(*whole("a")) as server:
+        answer = server._answer
 
-        def refusing(_asked: bytes) -> list[Step]:
+        def refusing(connection: socket.socket) -> bool:
             if 9 <= len(server.requests) <= 12 or 17 <= len(server.requests) <= 20:
-                return [b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n"]
-            return whole("a")
+                connection.sendall(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n")
+                return True
+            return answer(connection)
 
-        server.choose = refusing
+        server._answer = refusing  # type: ignore[method-assign]
         sweep = {
             "rate_min_per_second": 10,
             "rate_max_per_second": 200,
