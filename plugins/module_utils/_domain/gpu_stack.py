@@ -20,7 +20,17 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.node_poo
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.placement import REQUIRED
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.scheduling import parse_toleration
 
-__all__ = ["SOFT", "Evicted", "Operand", "find_blocked", "find_evicted", "find_lost", "parse_operands", "stays_seconds"]
+__all__ = [
+    "SOFT",
+    "Evicted",
+    "Operand",
+    "find_blocked",
+    "find_evicted",
+    "find_lost",
+    "is_operand",
+    "parse_operands",
+    "stays_seconds",
+]
 
 SOFT = "PreferNoSchedule"
 _FOR_EVER = float("inf")
@@ -63,7 +73,8 @@ class Evicted:
     after_seconds: float = 0.0
 
 
-def _is_operand(item: Mapping[str, Any]) -> bool:
+def is_operand(item: Mapping[str, Any]) -> bool:
+    """Whether a DaemonSet belongs to the GPU stack."""
     template = item["spec"]["template"]
     labels = [item["metadata"].get("labels") or {}, (template.get("metadata") or {}).get("labels") or {}]
     names = [item["metadata"]["name"], *(each[key] for each in labels for key in _NAME_LABELS if key in each)]
@@ -80,7 +91,7 @@ def parse_operands(items: Sequence[Mapping[str, Any]]) -> tuple[Operand, ...]:
     """Return the DaemonSets of the GPU stack among all DaemonSets."""
     operands = []
     for item in items:
-        if not _is_operand(item):
+        if not is_operand(item):
             continue
         spec = item["spec"]["template"].get("spec") or {}
         affinity = ((spec.get("affinity") or {}).get("nodeAffinity") or {}).get(REQUIRED) or {}

@@ -39,7 +39,9 @@ T = TypeVar("T")
 
 # kind -> (API path, plural, lives in a namespace); a kind with a version is read where a cluster serves no newer one
 RESOURCES: Mapping[str, tuple[str, str, bool]] = {
+    "ClusterPolicy": ("apis/nvidia.com/v1", "clusterpolicies", False),
     "ConfigMap": ("api/v1", "configmaps", True),
+    "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "DaemonSet": ("apis/apps/v1", "daemonsets", True),
     "Deployment": ("apis/apps/v1", "deployments", True),
     "Event": ("api/v1", "events", True),

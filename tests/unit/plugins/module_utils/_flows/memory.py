@@ -18,7 +18,16 @@ from typing import Any, Callable
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 
 Key = tuple[str, str, str]
-_CLUSTER_WIDE = ("Namespace", "Node", "PersistentVolume", "PriorityClass", "ResourceSlice", "RuntimeClass")
+_CLUSTER_WIDE = (
+    "ClusterPolicy",
+    "CustomResourceDefinition",
+    "Namespace",
+    "Node",
+    "PersistentVolume",
+    "PriorityClass",
+    "ResourceSlice",
+    "RuntimeClass",
+)
 
 
 def node(name: str = "roomy", **amounts: str) -> dict[str, Any]:
