@@ -114,7 +114,7 @@ deploy: $(ready) ## Deploy the model servers of inventories/local
 chat: $(ready) ## Ask the deployed model something through its Service
 	@ansible-playbook -i inventories/local playbooks/demo.yml
 
-kwok: $(ready) ## The program that pretends nodes for the tests
+kwok: $(ready) ## Programs and the chart that only tests need
 	@ansible-playbook -i inventories/local tests/tools.yml
 
 e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use

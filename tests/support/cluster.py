@@ -21,7 +21,10 @@ __all__ = ["AuditLog", "Cluster", "ClusterRefusal"]
 PATHS = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
     "ClusterRoleBinding": "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ClusterPolicy": "/apis/nvidia.com/v1/clusterpolicies",
     "ConfigMap": "/api/v1/namespaces/{ns}/configmaps",
+    "CustomResourceDefinition": "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+    "DaemonSet": "/apis/apps/v1/namespaces/{ns}/daemonsets",
     "Deployment": "/apis/apps/v1/namespaces/{ns}/deployments",
     "DeviceClass": "/apis/resource.k8s.io/v1/deviceclasses",
     "Event": "/api/v1/namespaces/{ns}/events",

@@ -117,6 +117,8 @@ class GpuPod:
 class GpuNode:
     """A node with NVIDIA GPUs; ``allocatable`` and ``capacity`` are pieces by resource.
 
+    ``present``: Node Feature Discovery sees them; where it does not, the operator has nothing to do with the node.
+
     ``operands`` False: a label keeps the operands away, or gives the GPUs to virtual machines. ``driver`` False: the
     operator's driver is not meant for it. ``held`` is the label that keeps driver upgrades away.
     """
@@ -267,7 +269,7 @@ def parse_gpu_node(item: Mapping[str, Any]) -> GpuNode | None:
         node.name,
         allocatable,
         capacity,
-        labels.get(PRESENT, "true") == "true",
+        labels.get(PRESENT) == "true",
         node.ready,
         node.cordoned,
         deploy.get("operands") != "false" and not virtual,

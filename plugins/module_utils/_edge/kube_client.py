@@ -40,6 +40,8 @@ T = TypeVar("T")
 # kind -> (API path, plural, lives in a namespace); a kind with a version is read where a cluster serves no newer one
 RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "ClusterPolicy": ("apis/nvidia.com/v1", "clusterpolicies", False),
+    "ClusterRole": ("apis/rbac.authorization.k8s.io/v1", "clusterroles", False),
+    "ClusterRoleBinding": ("apis/rbac.authorization.k8s.io/v1", "clusterrolebindings", False),
     "ConfigMap": ("api/v1", "configmaps", True),
     "CustomResourceDefinition": ("apis/apiextensions.k8s.io/v1", "customresourcedefinitions", False),
     "DaemonSet": ("apis/apps/v1", "daemonsets", True),

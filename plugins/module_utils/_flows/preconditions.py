@@ -119,14 +119,18 @@ def _exists(api: ClusterApi, namespace: str, kind: str, name: str) -> bool:
         raise
 
 
-def check_permissions(needed: Sequence[tuple[str, str, str]], api: ClusterApi) -> None:
-    """Raise an error that names every missing permission; return when none is missing."""
+def check_permissions(
+    needed: Sequence[tuple[str | None, str, str]],
+    api: ClusterApi,
+    enough: str = "roles/model_server/files/rbac-deployer.yml holds a Role that is enough",
+) -> None:
+    """Raise an error that names every missing permission (namespace, verb, kind); return when none is missing."""
     allowed = api.side_by_side([partial(api.may, verb, kind, namespace) for namespace, verb, kind in needed])
     missing = [each for each, is_allowed in zip(needed, allowed) if not is_allowed]
     if missing:
-        lines = "\n".join(f"- {verb} {kind} in namespace {namespace}" for namespace, verb, kind in missing)
+        places = {each[0]: f"namespace {each[0]}" if each[0] else "the whole cluster" for each in missing}
+        lines = "\n".join(f"- {verb} {kind} in {places[namespace]}" for namespace, verb, kind in missing)
         raise ClusterError(
-            f"The credentials for {api.cluster} lack permissions; nothing was changed. Missing:\n{lines}\n"
-            "roles/model_server/files/rbac-deployer.yml holds a Role that is enough",
+            f"The credentials for {api.cluster} lack permissions; nothing was changed. Missing:\n{lines}\n{enough}",
             {"missing": [{"namespace": n, "verb": v, "kind": k} for n, v, k in missing]},
         )

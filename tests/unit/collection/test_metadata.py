@@ -37,7 +37,7 @@ def test_action_group_lists_every_module_so_that_module_defaults_reach_it(read_y
 
 def test_action_group_extends_that_of_kubernetes_core(read_yaml: Any) -> None:
     group = read_yaml("meta/runtime.yml")["action_groups"]["llmops"]
-    assert {"metadata": {"extend_group": ["kubernetes.core.k8s"]}} in group
+    assert {"metadata": {"extend_group": ["kubernetes.core.k8s", "kubernetes.core.helm"]}} in group
 
 
 def test_the_claimed_ansible_core_is_the_tested_one(read_yaml: Any) -> None:
