@@ -63,8 +63,10 @@ options:
     description:
       - V(refuse) fails where the driver of a node with pods that hold GPUs would begin anew, as they are evicted then.
       - V(hold) has no driver begin anew; RV(hold_nodes) are to be labelled before the chart is applied.
+      - V(waves) does the same, for M(llmops.kubernetes.gpu_driver_upgrade) to follow, and fails where a model server
+        would fall below its floor.
     type: str
-    choices: [refuse, hold]
+    choices: [refuse, hold, waves]
     default: refuse
   pending_seconds:
     description: Seconds after which a Helm that has not ended is held for killed, and its release repaired.
@@ -81,6 +83,7 @@ attributes:
 author:
   - The llmops.kubernetes contributors (@llmops)
 seealso:
+  - module: llmops.kubernetes.gpu_driver_upgrade
   - module: llmops.kubernetes.gpu_operator_gate
   - module: kubernetes.core.helm
 """
@@ -120,7 +123,7 @@ policy_spec:
   returned: with O(rendered)
   type: dict
 definitions:
-  description: The namespace and the CustomResourceDefinitions, to be applied before the chart.
+  description: The namespace and the CustomResourceDefinitions that differ, to be applied before the chart.
   returned: with O(rendered)
   type: list
   elements: dict
@@ -201,7 +204,7 @@ OPTIONS = Options(
         "release_name": {"type": "str", "default": "gpu-operator"},
         "rendered": {"type": "str"},
         "release": {"type": "dict", "default": {}},
-        "driver_upgrade": {"type": "str", "choices": ["refuse", "hold"], "default": "refuse"},
+        "driver_upgrade": {"type": "str", "choices": ["refuse", "hold", "waves"], "default": "refuse"},
         "pending_seconds": {"type": "float", "default": 300.0},
     },
     zero_or_more=("pending_seconds",),

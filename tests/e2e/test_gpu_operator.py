@@ -28,7 +28,7 @@ from tests.faults.gpu_operator.standin_operator import DRIVER, Operator, run_ope
 from tests.support.accounts import make_account
 from tests.support.cluster import Cluster, ClusterRefusal
 from tests.support.kwok import PRETENDED, PretendedNodes
-from tests.support.playbooks import ROOT, PlayResult, Project
+from tests.support.playbooks import ROOT, PlayResult, Project, run_module
 from tests.support.processes import find_program, wait_until
 
 CHART = Path(os.environ.get("LLMOPS_TEST_GPU_OPERATOR_CHART", ROOT / "build" / "gpu-operator"))
@@ -107,7 +107,7 @@ class Stage:
     def cut_off(self, chart: Path) -> None:
         """Kill Helm in the middle of an upgrade that waits for a pod that no node takes."""
         file = self.folder / "values.yml"
-        nowhere = {"operator": {"tolerations": [{"key": "nowhere", "operator": "Exists"}]}}
+        nowhere = {"operator": {"tolerations": [{"key": "nowhere", "operator": "Exists"}]}, "nfd": {"enabled": False}}
         file.write_text(yaml.safe_dump(merged(self.values, nowhere)))
         words = [self.helm, "upgrade", RELEASE, str(chart), "--namespace", self.namespace, "-f", str(file), "--wait"]
         with subprocess.Popen([*words, "--kubeconfig", str(self.kubeconfig)], stdout=subprocess.DEVNULL) as helm:
@@ -199,6 +199,18 @@ def test_a_killed_helm_is_repaired_and_an_upgrade_with_held_drivers_evicts_nobod
     assert stage.operator.evicted == []
     for name in stage.nodes:
         assert f"node {name} is held (upgrade-required)" in done.output
+
+
+def test_held_drivers_are_upgraded_in_waves_the_node_that_nobody_uses_first(stage: Stage) -> None:
+    options = {"kubeconfig": str(stage.kubeconfig), "namespace": stage.namespace, "timeout_seconds": WAIT_SECONDS_MAX}
+    done = run_module("gpu_driver_upgrade", options)
+    assert not done.get("failed"), done
+    assert [(each["name"], each["result"]) for each in done["nodes"]] == [
+        (name, "upgraded") for name in reversed(stage.nodes)
+    ]
+    assert stage.operator.evicted == ["chat"]
+    assert run_module("gpu_driver_upgrade", options)["changed"] is False
+    stage.hold_gpu("chat", stage.nodes[0])
 
 
 def test_removal_is_refused_while_pods_use_gpus_and_keeps_the_definitions_where_it_is_forced(stage: Stage) -> None:

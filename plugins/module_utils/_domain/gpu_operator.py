@@ -53,6 +53,8 @@ _OWNERS = ("ClusterPolicy", "NVIDIADriver")
 # yet; after so many restarts (some five minutes) it is no accident. The operator itself gives a driver pod ten.
 _RESTARTS_MAX = 5
 _CRASHING = "CrashLoopBackOff"
+# The DaemonSet controller's own count, on the set and on each of its pods.
+_TEMPLATE_OF_SET, _TEMPLATE_OF_POD = "deprecated.daemonset.template.generation", "pod-template-generation"
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,10 @@ class Policy:
 
 @dataclass(frozen=True)
 class Operand:
-    """A DaemonSet of the operator (or of Node Feature Discovery) and how far the cluster is with it, in nodes."""
+    """A DaemonSet of the operator (or of Node Feature Discovery) and how far the cluster is with it, in nodes.
+
+    ``template`` counts the forms of its pod template; each pod carries the number of the one that it is of.
+    """
 
     namespace: str
     name: str
@@ -79,6 +84,7 @@ class Operand:
     observed: bool = True
     on_delete: bool = False
     generation: int = 0
+    template: int = 0
 
     @property
     def ready(self) -> bool:
@@ -97,6 +103,7 @@ class OperandPod:
     owner: str
     summary: str = ""
     trouble: str | None = None
+    template: int = 0
 
 
 @dataclass(frozen=True)
@@ -162,6 +169,10 @@ class Snapshot:
     gpu_pods: tuple[GpuPod, ...] = ()
 
 
+def _number(text: Any) -> int:
+    return int(text) if str(text).isdigit() else 0
+
+
 def parse_policy(item: Mapping[str, Any]) -> Policy:
     """Return a ClusterPolicy; ``release`` is the Helm release that owns it, as ``namespace/name``."""
     status, notes = item.get("status") or {}, item["metadata"].get("annotations") or {}
@@ -195,6 +206,7 @@ def parse_operand(item: Mapping[str, Any]) -> Operand | None:
         int(status.get("observedGeneration") or 0) >= generation,
         strategy == "OnDelete",
         generation,
+        _number((metadata.get("annotations") or {}).get(_TEMPLATE_OF_SET)),
     )
 
 
@@ -225,6 +237,7 @@ def parse_operand_pod(item: Mapping[str, Any]) -> OperandPod:
         pod.owner.partition("/")[2],
         summarise(item),
         _trouble(item) if not pod.leaving else None,
+        _number(pod.labels.get(_TEMPLATE_OF_POD)),
     )
 
 

@@ -20,7 +20,14 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_oper
     Snapshot,
 )
 
-__all__ = ["Expectation", "GateState", "evaluate_operator", "find_blockers", "find_differences"]
+__all__ = [
+    "Expectation",
+    "GateState",
+    "evaluate_operator",
+    "find_blockers",
+    "find_differences",
+    "judge_node",
+]
 
 # The state machine of driver upgrades: at rest, or ended badly; every other word is a step on the way.
 _AT_REST, _FAILED = ("", "upgrade-done"), "upgrade-failed"
@@ -104,7 +111,7 @@ def find_differences(wanted: Any, live: Any, path: str = "spec") -> list[tuple[s
     return [(path, wanted, live)]
 
 
-def _judge_node(node: GpuNode, expected: Expectation, pods: tuple[GpuPod, ...]) -> tuple[list[str], list[str]]:
+def judge_node(node: GpuNode, expected: Expectation, pods: tuple[GpuPod, ...]) -> tuple[list[str], list[str]]:
     """Return what has failed on a node, and what it still waits for."""
     failed, waiting = [], []
     holders = find_blockers(node.name, pods)
@@ -162,7 +169,7 @@ def evaluate_operator(snapshot: Snapshot, expected: Expectation, namespace: str)
     nodes = [each for each in snapshot.nodes if each.present and each.operands]
     known = {each.name for each in nodes}
     for node in nodes:
-        its_failed, its_waiting = _judge_node(node, expected, snapshot.gpu_pods)
+        its_failed, its_waiting = judge_node(node, expected, snapshot.gpu_pods)
         failed += its_failed
         waiting += its_waiting
     missing = sorted(set(expected.gpus) - known)

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.diff import is_covered, normalise
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_operator import Policy, Snapshot
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_operator_change import (
     Change,
@@ -85,7 +86,8 @@ class Charts(Protocol):
 class Installation:
     """What is to be installed, and how far drivers and model servers may be touched.
 
-    ``driver_upgrade``: ``refuse`` whatever evicts pods with GPUs, or ``hold`` the drivers of all nodes as they are.
+    ``driver_upgrade``: ``refuse`` whatever evicts pods with GPUs, ``hold`` the drivers of all nodes as they are, or go
+    through them in ``waves``, for which they are held first.
     """
 
     chart: str
@@ -128,13 +130,15 @@ def plan_operator(
     files, chart, values = _values(request, charts)
     policy = _find_policy(rendered, files)
     check_permissions(_needed(request.namespace), api, _ENOUGH)
-    namespace, policies, budgets = api.side_by_side(
+    definitions = [render_namespace(request.namespace), *files.definitions]
+    policies, budgets, namespace, *known = api.side_by_side(
         [
-            partial(api.get, "Namespace", None, request.namespace),
             partial(read_policies, api),
             partial(api.list_objects, "PodDisruptionBudget", None, f"{labels.MANAGED_BY}={labels.FIELD_MANAGER}"),
+            *(partial(api.get, each["kind"], None, each["metadata"]["name"]) for each in definitions),
         ]
     )
+    found = [namespace, *known]
     live = _find_live(request, policies or ())
     snapshot = read_snapshot(api, request.namespace) or Snapshot()
     repair = _plan_repair(request, release, namespace, api, now)
@@ -155,7 +159,7 @@ def plan_operator(
         "values": values,
         "images": images,
         "policy_spec": policy,
-        "definitions": [render_namespace(request.namespace), *files.definitions],
+        "definitions": [each for each, there in zip(definitions, found) if not is_covered(normalise(each), there)],
         "repair": {"action": repair.action, "reason": repair.reason, "revision": repair.revision},
         "objects": objects,
         "operands": list(change.operands),
@@ -172,7 +176,7 @@ def plan_operator(
 
 
 def _holds(request: Installation, change: Change) -> bool:
-    return request.driver_upgrade == "hold" and change.drivers == "evicts"
+    return request.driver_upgrade in ("hold", "waves") and change.drivers == "evicts"
 
 
 def _needed(namespace: str) -> list[tuple[str | None, str, str]]:
@@ -268,6 +272,9 @@ def _find_refusals(request: Installation, change: Change, losses: Sequence[NodeL
     if change.drivers != "evicts" or request.driver_upgrade == "hold":
         return []
     why = "; ".join(change.reasons)
+    if request.driver_upgrade == "waves":
+        hint = "Give it another replica, or set driver_upgrade: hold and begin the node when it suits."
+        return [Problem("driver_upgrade", words, "waves", hint=hint) for each in losses for words in each.broken]
     return [
         Problem(
             "driver_upgrade",

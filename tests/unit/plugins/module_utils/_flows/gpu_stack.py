@@ -70,7 +70,7 @@ class GpuCluster:
         return self.api.put({"kind": "Deployment", "metadata": meta, "spec": spec, "status": status})
 
     def put_pod(
-        self, name: str, namespace: str = SPACE, status: Mapping[str, Any] = READY, **more: Any
+        self, name: str, namespace: str = SPACE, status: Mapping[str, Any] | None = None, **more: Any
     ) -> dict[str, Any]:
         """Store a pod, of a DaemonSet or, with ``gpus``, one that holds some."""
         owner = [{"kind": more.get("kind", "DaemonSet"), "name": more.get("owner", DRIVER), "controller": True}]
@@ -81,4 +81,4 @@ class GpuCluster:
             "volumes": more.get("volumes", []),
         }
         meta = {"name": name, "namespace": namespace, "ownerReferences": owner, "labels": more.get("labels", {})}
-        return self.api.put({"kind": "Pod", "metadata": meta, "spec": spec, "status": dict(status)})
+        return self.api.put({"kind": "Pod", "metadata": meta, "spec": spec, "status": dict(status or READY)})

@@ -114,6 +114,15 @@ def test_the_namespace_and_the_definitions_come_first_and_ours_are_marked(site):
     assert definition == DEFINITION
 
 
+def test_definitions_that_are_there_are_not_applied_again(site):
+    for each in site.plan().result["definitions"]:
+        live = site.api.put({**each, "status": {"phase": "Active"}})
+        live["spec"] = {**live.get("spec", {}), "conversion": {"strategy": "None"}}
+    assert site.plan().result["definitions"] == []
+    site.api.find("Namespace", "", SPACE)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = "restricted"
+    assert [each["kind"] for each in site.plan().result["definitions"]] == ["Namespace"]
+
+
 def test_a_first_installation_makes_everything_and_touches_no_driver(site):
     del site.api.objects["ClusterPolicy", "", "cluster-policy"]
     site.release = {}
@@ -151,6 +160,15 @@ def test_held_drivers_stay_and_the_nodes_to_label_are_named(site):
     assert "node gpu-2: no pod with GPUs" in lines
     assert "  model server llm/chat would have 0 ready replicas" in lines
     assert site.plan(driver_upgrade="hold").result["hold_nodes"] == []
+
+
+def test_waves_hold_all_nodes_first_and_are_refused_where_a_floor_would_break(site):
+    site.put_pod("chat-1", "llm", gpus="1", labels=CHAT)
+    newer = objects(driver={"version": "595.91.07"})
+    text = site.refusal(newer, driver_upgrade="waves")
+    assert "model server llm/chat would have 0 ready replicas without node gpu-1, and must keep 1 (got waves)" in text
+    site.put_pod("chat-2", "llm", gpus="1", labels=CHAT, node="gpu-2")
+    assert site.plan(newer, driver_upgrade="waves").result["hold_nodes"] == ["gpu-1", "gpu-2"]
 
 
 def test_a_driver_may_begin_anew_where_nobody_uses_the_gpus(site):
