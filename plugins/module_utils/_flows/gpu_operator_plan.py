@@ -60,6 +60,8 @@ _ENOUGH = "roles/gpu_operator/files/rbac-gpu-operator.yml holds a ClusterRole th
 # ServiceMonitor, the permission shows when it is written.
 _NEEDED = ("ClusterPolicy", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet", "Deployment", "Job")
 _NEEDED_MORE = ("Secret", "Service", "ServiceAccount")
+# Helm's own storage: a Secret for each revision.
+_VERBS: Mapping[str, Sequence[str]] = {"Secret": ("get", "list", "create", "update", "delete")}
 _IN_NAMESPACE = ("ConfigMap", "DaemonSet", "Deployment", "Job", "Secret", "Service", "ServiceAccount")
 
 
@@ -182,7 +184,7 @@ def _holds(request: Installation, change: Change) -> bool:
 def _needed(namespace: str) -> list[tuple[str | None, str, str]]:
     kinds = [(namespace if kind in _IN_NAMESPACE else None, kind) for kind in (*_NEEDED, *_NEEDED_MORE)]
     cluster: list[tuple[str | None, str]] = [(None, "CustomResourceDefinition"), (None, "Namespace"), *kinds]
-    return [(place, verb, kind) for place, kind in cluster for verb in ("get", "create", "patch")]
+    return [(place, verb, kind) for place, kind in cluster for verb in _VERBS.get(kind, ("get", "create", "patch"))]
 
 
 def _find_policy_in(objects: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
