@@ -24,7 +24,7 @@ import yaml
 
 from tests.e2e.conftest import MakeNamespace
 from tests.e2e.releases import Places, merged
-from tests.faults.gpu_operator.standin_operator import DRIVER, Operator, run_operator
+from tests.faults.gpu_operator.standin_operator import DRIVER, STATE, Operator, run_operator
 from tests.support.accounts import make_account
 from tests.support.cluster import Cluster, ClusterRefusal
 from tests.support.kwok import PRETENDED, PretendedNodes
@@ -85,6 +85,12 @@ class Stage:
         item = self.cluster.get("DaemonSet", self.namespace, DRIVER)
         assert item is not None
         return str(item["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def upgrade_state(self, name: str) -> str:
+        """Return the state of a node's driver upgrade."""
+        node = self.cluster.get("Node", "", name)
+        assert node is not None
+        return str(node["metadata"]["labels"].get(STATE, ""))
 
     def generations(self) -> dict[str, int]:
         """Return the generation of every DaemonSet."""
@@ -201,16 +207,25 @@ def test_a_killed_helm_is_repaired_and_an_upgrade_with_held_drivers_evicts_nobod
         assert f"node {name} is held (upgrade-required)" in done.output
 
 
-def test_held_drivers_are_upgraded_in_waves_the_node_that_nobody_uses_first(stage: Stage) -> None:
+def test_waves_stop_at_a_node_that_fails_and_go_on_from_there(stage: Stage) -> None:
     options = {"kubeconfig": str(stage.kubeconfig), "namespace": stage.namespace, "timeout_seconds": WAIT_SECONDS_MAX}
+    used, unused = stage.nodes
+    stage.operator.stuck.add(unused)
+    stopped = run_module("gpu_driver_upgrade", options)
+    assert f"node {unused}: its driver upgrade is in upgrade-failed" in stopped["msg"]
+    assert f"stay held: {used}" in stopped["msg"]
+    assert stage.operator.evicted == []
+    stage.operator.stuck.clear()
+    wait_until(
+        lambda: stage.upgrade_state(unused) != "upgrade-failed", WAIT_SECONDS_MAX, f"another try of {unused}", 0.1
+    )
     done = run_module("gpu_driver_upgrade", options)
     assert not done.get("failed"), done
-    assert [(each["name"], each["result"]) for each in done["nodes"]] == [
-        (name, "upgraded") for name in reversed(stage.nodes)
-    ]
+    assert [(each["name"], each["result"]) for each in done["nodes"]] == [(used, "upgraded")]
+    assert [stage.upgrade_state(name) for name in stage.nodes] == ["upgrade-done", "upgrade-done"]
     assert stage.operator.evicted == ["chat"]
     assert run_module("gpu_driver_upgrade", options)["changed"] is False
-    stage.hold_gpu("chat", stage.nodes[0])
+    stage.hold_gpu("chat", used)
 
 
 def test_removal_is_refused_while_pods_use_gpus_and_keeps_the_definitions_where_it_is_forced(stage: Stage) -> None:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_operator import GpuNode, Snapshot
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_operator_verdict import (
     Expectation,
+    at_rest,
     find_blockers,
     judge_node,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["find_wave", "is_stale", "judge_wave", "order_nodes"]
+__all__ = ["find_busy", "find_wave", "is_stale", "judge_wave", "order_nodes"]
 
 
 def order_nodes(snapshot: Snapshot, names: Sequence[str]) -> list[str]:
@@ -67,3 +68,18 @@ def judge_wave(snapshot: Snapshot, name: str) -> tuple[str, list[str]]:
     if node.cordoned:
         waiting.append(f"node {name} is cordoned")
     return ("waiting", waiting) if waiting else ("done", [])
+
+
+def find_busy(snapshot: Snapshot, name: str) -> tuple[list[str], list[str]]:
+    """Return what has failed, and what is not over, on other nodes that are let go: one wave ends before the next.
+
+    A node whose driver is the newest and at rest does not count, whatever else it lacks.
+    """
+    failed: list[str] = []
+    waiting: list[str] = []
+    for node in snapshot.nodes:
+        let_go = node.present and node.operands and node.driver and not node.held and node.name != name
+        if let_go and (not at_rest(node) or is_stale(snapshot, node.name)):
+            state, reasons = judge_wave(snapshot, node.name)
+            (failed if state == "failed" else waiting).extend(reasons)
+    return failed, waiting

@@ -23,6 +23,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.gpu_oper
 __all__ = [
     "Expectation",
     "GateState",
+    "at_rest",
     "evaluate_operator",
     "find_blockers",
     "find_differences",
@@ -52,6 +53,11 @@ class GateState:
     state: str
     reasons: tuple[str, ...] = ()
     summary: str = ""
+
+
+def at_rest(node: GpuNode) -> bool:
+    """Whether no driver upgrade of a node is under way, or has failed."""
+    return node.upgrade in _AT_REST
 
 
 def find_blockers(node: str, pods: tuple[GpuPod, ...]) -> list[str]:
@@ -121,7 +127,7 @@ def judge_node(node: GpuNode, expected: Expectation, pods: tuple[GpuPod, ...]) -
             f"node {node.name}: its driver upgrade is in upgrade-failed{held}. Remove the cause, then label the node "
             "nvidia.com/gpu-driver-upgrade-state=upgrade-required"
         )
-    elif node.upgrade not in _AT_REST and not node.held:
+    elif not at_rest(node) and not node.held:
         waiting.append(f"node {node.name}: its driver upgrade is in {node.upgrade}{held}")
     if node.mig_state == _MIG_FAILED:
         failed.append(

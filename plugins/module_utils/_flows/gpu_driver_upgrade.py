@@ -16,6 +16,7 @@ from typing import Any, Callable
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.driver_waves import (
+    find_busy,
     find_wave,
     is_stale,
     judge_wave,
@@ -106,7 +107,7 @@ class _Wave:
 
     def run(self) -> str:
         """Return ``upgraded``, or ``released`` where the node had nothing to do; raise _Stop."""
-        stale = self._wait("every model server to keep its floor", self._may_leave)
+        stale = self._wait("its turn", self._may_leave)
         self._release()
         self.begun = True
         self._wait("its driver upgrade", self._is_back)
@@ -134,11 +135,15 @@ class _Wave:
         node = find_wave(snapshot, self.name)
         if node is None:
             raise _Stop(f"node {self.name} is gone")
+        failed, busy = find_busy(snapshot, self.name)
+        if failed:
+            raise _Stop("; ".join(failed))
         losses = {each.node: each for each in find_losses(snapshot, find_floors(budgets))}
         broken = list(losses[self.name].broken) if self.name in losses else []
         # A node whose driver is the newest already loses nobody.
         stale = is_stale(snapshot, self.name)
-        return self.request.allow_interruption or not broken or not stale, stale, broken
+        fits = self.request.allow_interruption or not broken or not stale
+        return fits and not busy, stale, [*busy, *broken]
 
     def _release(self) -> None:
         node = self.api.get("Node", None, self.name, metadata_only=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.support.cluster import Cluster, ClusterRefusal
 
-__all__ = ["DRIVER", "Operator", "run_operator"]
+__all__ = ["DRIVER", "STATE", "Operator", "run_operator"]
 
 POLICY = "cluster-policy"
 DRIVER = "nvidia-driver-daemonset"

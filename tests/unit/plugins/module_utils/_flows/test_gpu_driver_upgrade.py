@@ -94,6 +94,31 @@ def test_the_next_node_waits_until_the_last_one_is_back(pool):
     assert pool.api.writes == ["patch Node gpu-1"]
 
 
+def test_a_run_that_goes_on_waits_for_the_node_that_the_last_one_has_let_go(pool):
+    del pool.labels("gpu-3")[SKIP]
+    outcome = pool.run()
+    assert results(outcome) == dict.fromkeys(("gpu-1", "gpu-2"), "upgraded")
+    assert pool.begun == ["gpu-3", "gpu-1", "gpu-2"]
+
+
+def test_a_node_that_has_failed_before_stops_the_next_run_at_once(pool):
+    del pool.labels("gpu-3")[SKIP]
+    pool.labels("gpu-3")[STATE] = "upgrade-failed"
+    pool.works = False
+    outcome = pool.run()
+    assert "node gpu-3: its driver upgrade is in upgrade-failed" in outcome.failure
+    assert (pool.api.writes, pool.clock.seconds) == ([], 0.0)
+
+
+def test_a_node_that_is_down_but_has_the_newest_driver_does_not_block(pool):
+    del pool.labels("gpu-3")[SKIP]
+    pool.labels("gpu-3")[STATE] = "upgrade-done"
+    pool.begun.append("gpu-3")
+    pool.put_driver("gpu-3", 3)
+    pool.api.find("Node", "", "gpu-3")["status"]["conditions"][0]["status"] = "False"
+    assert set(results(pool.run()).values()) == {"upgraded"}
+
+
 def test_a_label_that_still_says_done_is_not_believed(pool):
     for name in NAMES:
         pool.labels(name)[STATE] = "upgrade-done"
