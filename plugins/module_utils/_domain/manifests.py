@@ -211,9 +211,9 @@ def render_objects(
     )
 
 
-def with_owner(objects: Sequence[dict[str, Any]], server: ModelServer, uid: str) -> tuple[dict[str, Any], ...]:
+def with_owner(objects: Sequence[dict[str, Any]], server_name: str, uid: str) -> tuple[dict[str, Any], ...]:
     """Return the objects with the anchor (whose ``uid`` only the cluster knows) as their owner."""
-    anchor = anchor_name(server.name)
+    anchor = anchor_name(server_name)
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": anchor, "uid": uid}
     owned = []
     for item in objects:

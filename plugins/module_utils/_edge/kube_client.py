@@ -48,6 +48,7 @@ RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "Deployment": ("apis/apps/v1", "deployments", True),
     "Event": ("api/v1", "events", True),
     "Job": ("apis/batch/v1", "jobs", True),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
     "Namespace": ("api/v1", "namespaces", False),
     "NetworkPolicy": ("apis/networking.k8s.io/v1", "networkpolicies", True),
     "Node": ("api/v1", "nodes", False),

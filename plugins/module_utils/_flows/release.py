@@ -106,7 +106,7 @@ class ReleaseWork:
 
     def _marked(self, uid: str) -> list[dict[str, Any]]:
         marked = []
-        for item in with_owner(self.objects, self.server, uid):
+        for item in with_owner(self.objects, self.server.name, uid):
             text = json.dumps(item, sort_keys=True)
             marked.append(with_hash(item, hashlib.sha256(text.encode()).hexdigest()[:16]))
         return marked

@@ -393,7 +393,7 @@ def test_patches_are_the_last_resort() -> None:
 
 def test_everything_but_namespace_and_anchor_belongs_to_the_anchor() -> None:
     release = server(EVERYTHING)
-    owned = with_owner(render_objects(release, DRAIN_TEXT), release, "some-uid")
+    owned = with_owner(render_objects(release, DRAIN_TEXT), release.name, "some-uid")
     free = [item["kind"] for item in owned if "ownerReferences" not in item["metadata"]]
     assert free == ["Namespace", "ConfigMap"]
     assert owned[-1]["metadata"]["ownerReferences"][0] == {

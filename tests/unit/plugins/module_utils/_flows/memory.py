@@ -82,6 +82,7 @@ class MemoryCluster:
         self.broken: set[tuple[str, str]] = set()
         self.refused: set[str] = set()
         self.before_patch: dict[str, Callable[[], Any]] = {}
+        self.before_create: dict[str, Callable[[], Any]] = {}
         self.unserved: set[str] = {"ResourceSlice.v1beta1", "ResourceSlice.v1beta2"}
         self.pod_logs: dict[str, str] = {}
         self.fail_at_write: int | None = None
@@ -197,6 +198,10 @@ class MemoryCluster:
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         self._check("create", item["kind"])
+        if event := self.before_create.pop(item["metadata"]["name"], None):
+            event()
+        if self._key(item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"]) in self.objects:
+            raise ClusterError(f"{item['kind']} {item['metadata']['name']} already exists", {"status": 409})
         self._write(f"create {item['kind']} {item['metadata']['name']}")
         return self.put(item)
 
