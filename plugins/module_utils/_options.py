@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.common.parameters import env_fallback
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import InputError, Problem
 
-__all__ = ["Options", "cluster", "gate", "releases"]
+__all__ = ["Options", "cluster", "gate", "lock", "releases"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,13 @@ def gate() -> Options:
     """Return what every gate lets its user decide."""
     verdicts = ["fail", "inconclusive"]
     return Options({"fail_on": {"type": "list", "elements": "str", "choices": verdicts, "default": verdicts}})
+
+
+def lock() -> Options:
+    """Return who holds the locks of the releases that a module works on, and for how long without renewal."""
+    return Options(
+        {"lock_holder": {"type": "str"}, "lock_seconds": {"type": "int", "default": 300}}, above_zero=("lock_seconds",)
+    )
 
 
 def releases() -> Options:

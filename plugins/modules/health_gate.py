@@ -87,6 +87,7 @@ options:
     type: dict
 extends_documentation_fragment:
   - llmops.kubernetes.gate
+  - llmops.kubernetes.lock
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
 attributes:
@@ -205,9 +206,10 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.health_ga
     Prober,
     judge_health,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.lock import Locking, renew
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, gate, lock
 
 OPTIONS = Options(
     {
@@ -229,7 +231,7 @@ OPTIONS = Options(
     },
     above_zero=("probe_timeout_seconds", "slice_seconds"),
     zero_or_more=("timeout_seconds", "unschedulable_seconds", "warmup_requests"),
-).merge(gate(), cluster())
+).merge(gate(), lock(), cluster())
 
 _OF_THE_GATE = tuple(GateRequest.__dataclass_fields__)
 
@@ -238,6 +240,9 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     """Return what the module does with its parameters."""
     api, clock = open_cluster(params), SystemClock()
     values = {name: params[name] for name in _OF_THE_GATE}
+    if params["lock_holder"] and not check_mode:
+        # The gate is read in slices of seconds, so that this is in time however long it waits.
+        renew(Locking(params["lock_holder"], params["lock_seconds"]), params["namespace"], params["name"], api, clock)
     prober: Prober | None = ControllerProber(api)
     if params["run_from"] == "cluster":
         prober = ClusterProber(api, clock, params["python"])

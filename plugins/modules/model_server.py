@@ -12,6 +12,8 @@ version_added: "0.1.0"
 description:
   - Makes the cluster hold exactly the given releases. Each is a Deployment per slot, three Services, a
     PodDisruptionBudget, a NetworkPolicy, a ServiceAccount and ConfigMaps, written by server-side apply.
+  - With O(lock_holder) it takes the lock of each release that it changes, and leaves it to
+    M(llmops.kubernetes.release) to let go of it once the gate has passed.
   - Everything is checked for all releases before anything is written - keys and values, engine arguments against the
     engine's version, namespaces, volumes, Secrets, the permissions that the change needs, and what only the server
     can refuse, by a trial of every write.
@@ -50,8 +52,13 @@ options:
     description: Whether an autoscaler adds nodes, so that a lack of room is a risk and no end.
     type: bool
     default: false
+  take_over:
+    description: Whether a lock that another run holds is taken from it. Only for a run that is known to be dead.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - llmops.kubernetes.releases
+  - llmops.kubernetes.lock
   - llmops.kubernetes.cluster
   - llmops.kubernetes.attributes
 attributes:
@@ -151,6 +158,11 @@ model_servers:
         was planned.
       type: dict
       returned: when O(state) is V(present)
+    locked:
+      description: Whether the release is locked by O(lock_holder) now, because it was changed.
+      type: bool
+      returned: when O(state) is V(present)
+      sample: false
     replicas:
       description: Wanted replicas.
       type: int
@@ -247,6 +259,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.connect import open_cluster
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import drain_middleware
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.lock import Locking, Locks
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_server import (
     Request,
     deploy,
@@ -256,7 +269,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.model_ser
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._module import run
-from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, releases
+from ansible_collections.llmops.kubernetes.plugins.module_utils._options import Options, cluster, lock, releases
 
 OPTIONS = Options(
     {
@@ -265,8 +278,9 @@ OPTIONS = Options(
         "force_conflicts": {"type": "bool", "default": False},
         "plan": {"type": "str", "choices": ["auto", "require", "skip"], "default": "auto"},
         "nodes_may_grow": {"type": "bool", "default": False},
+        "take_over": {"type": "bool", "default": False},
     }
-).merge(releases(), cluster())
+).merge(releases(), lock(), cluster())
 
 
 def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
@@ -281,7 +295,11 @@ def flow(params: Mapping[str, Any], check_mode: bool) -> Outcome:
     )
     if params["state"] == "rendered":
         return render(request)
-    api, started = open_cluster(params), SystemClock().now()
+    api, clock = open_cluster(params), SystemClock()
+    started = clock.now()
+    if params["lock_holder"]:
+        locking = Locking(params["lock_holder"], params["lock_seconds"], params["take_over"])
+        request = replace(request, locks=Locks(locking, api, clock))
     outcome = deploy(request, api) if params["state"] == "present" else remove(request, api)
     sent = {"started_at": started.isoformat(), "attempts": api.attempts, "retried_on": api.retried_on}
     return replace(outcome, result={**outcome.result, **sent})

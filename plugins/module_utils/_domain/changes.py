@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import labels
@@ -19,12 +17,15 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
     ModelServer,
     SecretKey,
 )
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.release_record import (
+    find_record_files,
+    is_record_name,
+)
 
 __all__ = ["MANAGED_KINDS", "Live", "identity", "is_unchanged", "plan_prune", "references"]
 
 # Every kind that a release may consist of, in the order in which leftovers are removed.
 MANAGED_KINDS = ("Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceAccount", "ConfigMap")
-_REVISIONS_KEPT = 10
 
 Live = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -80,34 +81,23 @@ def references(server: ModelServer) -> tuple[tuple[str, str, str], ...]:
     return (*found, *_env_references(server))
 
 
-@dataclass(frozen=True)
-class _Revision:
-    name: str
-    created: str
-    files: frozenset[str]
-
-
-def _revision(item: Mapping[str, Any]) -> _Revision:
-    template = json.loads((item.get("data") or {}).get("template.json") or "{}")
-    volumes = (template.get("spec") or {}).get("volumes") or []
-    files = frozenset(str((each.get("configMap") or {}).get("name")) for each in volumes)
-    return _Revision(item["metadata"]["name"], item["metadata"].get("creationTimestamp") or "", files)
+def _mounted(deployment: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the ConfigMaps that pods of a Deployment mount."""
+    template = (deployment.get("spec") or {}).get("template") or {}
+    for volume in (template.get("spec") or {}).get("volumes") or ():
+        yield str((volume.get("configMap") or {}).get("name"))
 
 
 def plan_prune(server_name: str, wanted: Sequence[tuple[str, str]], live: Live) -> tuple[tuple[str, str], ...]:
     """Return kind and name of our own leftovers: objects that an earlier specification had and this one has not.
 
-    Deployments of both slots stay (an idle one may be a canary, or what a rollback needs), so do the newest revisions
-    and the files that their pods mount.
+    Deployments of both slots stay (an idle one may be a canary, or what a rollback needs), so do all records of
+    revisions, and the files that pods of either mount.
     """
-    prefix = f"{server_name}-revision-"
-    revisions = [
-        _revision(item) for (kind, name), item in live.items() if kind == "ConfigMap" and name.startswith(prefix)
-    ]
-    newest = sorted(revisions, key=lambda each: (each.created, each.name), reverse=True)[:_REVISIONS_KEPT]
-    kept = set(wanted)
-    kept |= {("ConfigMap", each.name) for each in newest}
-    kept |= {("ConfigMap", name) for each in newest for name in each.files}
-    kept |= {("Deployment", f"{server_name}-{slot}") for slot in labels.SLOTS}
-    kept.add(("ConfigMap", anchor_name(server_name)))
+    kept = {*wanted, ("ConfigMap", anchor_name(server_name))}
+    for (kind, name), item in live.items():
+        if kind == "Deployment" and name in [f"{server_name}-{slot}" for slot in labels.SLOTS]:
+            kept |= {(kind, name), *(("ConfigMap", each) for each in _mounted(item))}
+        if kind == "ConfigMap" and is_record_name(server_name, name):
+            kept |= {(kind, name), *(("ConfigMap", each) for each in find_record_files(item))}
     return tuple(key for kind in MANAGED_KINDS for key in sorted(live) if key[0] == kind and key not in kept)

@@ -20,7 +20,7 @@ APPLIED = "llmops.dev/applied"
 _SERVER_FIELDS = ("managedFields", "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink")
 _SERVER_ANNOTATIONS = ("deployment.kubernetes.io/revision", APPLIED)
 _QUANTITIES = ("requests", "limits", "sizeLimit")
-_TEMPLATE = "template.json"
+_JSON = ".json"
 
 
 def with_hash(item: Mapping[str, Any], digest: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def same_content(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _mask_text(text: Any) -> Any:
-    """Return the pod template that a revision keeps as JSON, masked in the same way."""
+    """Return what a record keeps as JSON, masked in the same way."""
     try:
         return json.dumps(mask(json.loads(text)), indent=1, sort_keys=True)
     except (TypeError, ValueError):
@@ -93,6 +93,7 @@ def show(item: Mapping[str, Any] | None) -> str:
         for section in ("data", "stringData"):
             plain[section] = dict.fromkeys(plain.get(section) or {}, MASKED)
     masked = mask(plain)
-    if _TEMPLATE in (masked.get("data") or {}):
-        masked["data"][_TEMPLATE] = _mask_text(masked["data"][_TEMPLATE])
+    data = masked.get("data") or {}
+    for key in [each for each in data if each.endswith(_JSON)]:
+        data[key] = _mask_text(data[key])
     return json.dumps(masked, indent=2, sort_keys=True) + "\n"

@@ -13,14 +13,21 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain import l
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.drain import plan_drain
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.pod import (
-    canonical,
+    name_revision,
     render_files,
-    render_revision,
     render_template,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
 
-__all__ = ["RELEASE_FORMAT", "anchor_name", "find_strategy", "plan_strategy", "render_objects", "with_owner"]
+__all__ = [
+    "RELEASE_FORMAT",
+    "anchor_name",
+    "find_strategy",
+    "plan_strategy",
+    "render_objects",
+    "render_strategy",
+    "with_owner",
+]
 
 RELEASE_FORMAT = "1"
 # Image pull, scheduling and volumes, on top of the start budget, before Kubernetes calls a roll-out stuck.
@@ -53,7 +60,8 @@ def find_strategy(deployment: Mapping[str, Any]) -> str | None:
     return names.get((numbers.get("maxSurge"), numbers.get("maxUnavailable")))
 
 
-def _strategy(strategy: str) -> dict[str, Any]:
+def render_strategy(strategy: str) -> dict[str, Any]:
+    """Return a strategy as a Deployment has it."""
     if strategy == "recreate":
         return {"type": "Recreate"}
     surge = 1 if strategy == "surge" else 0
@@ -81,7 +89,7 @@ class _Release:
         self.strategy = strategy or plan_strategy(server)
         self.files = render_files(server, drain_middleware)
         self.files_name = self.files[0] if self.files else None
-        self.revision, self.revision_template = render_revision(server, self.files_name)
+        self.revision = name_revision(render_template(server, labels.SLOTS[0], self.files_name))
 
     def _object(
         self, api_version: str, kind: str, name: str, extra: dict[str, str] | None = None, **content: Any
@@ -109,11 +117,7 @@ class _Release:
         return self._object("v1", "ConfigMap", anchor_name(self.server.name), data=data)
 
     def configuration(self) -> list[dict[str, Any]]:
-        name = f"{self.server.name}-revision-{self.revision}"
-        data = {"template.json": canonical(self.revision_template)}
-        # A revision is of one version; Services, files and the like may serve pods of several.
-        extra = {labels.REVISION: self.revision, labels.VERSION: str(self.server.engine.version)}
-        objects = [self._object("v1", "ConfigMap", name, extra, immutable=True, data=data)]
+        objects = []
         if self.files is not None:
             objects.append(self._object("v1", "ConfigMap", self.files[0], immutable=True, data=self.files[1]))
         if self.server.security.service_account is None:
@@ -140,7 +144,7 @@ class _Release:
         spec = {
             "replicas": server.replicas,
             "selector": {"matchLabels": labels.slot_selector(server.name, self.slot)},
-            "strategy": _strategy(self.strategy),
+            "strategy": render_strategy(self.strategy),
             "progressDeadlineSeconds": start + grace + _PROGRESS_MARGIN_SECONDS,
             "revisionHistoryLimit": 10,
             "template": template,

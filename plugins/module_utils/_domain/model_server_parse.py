@@ -28,7 +28,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import I
 
 __all__ = ["NAME_LENGTH_MAX", "parse_model_servers"]
 
-# The longest derived name, NAME-revision-XXXXXXXXXX, has to be a label's value too (63 characters).
+# The longest derived name, NAME-revision-NNNNNNNNN, has to be a label's value too (63 characters).
 NAME_LENGTH_MAX = 40
 _STRATEGIES = ("auto", "surge", "in_place", "recreate")
 _LATER_STRATEGIES = ("blue_green",)

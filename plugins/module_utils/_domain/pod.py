@@ -37,8 +37,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.units im
 __all__ = [
     "DRAIN_MODULE",
     "canonical",
+    "name_revision",
     "render_files",
-    "render_revision",
     "render_template",
     "sample_template",
     "service_account",
@@ -177,11 +177,9 @@ def sample_template(server: ModelServer, slot: str) -> dict[str, Any]:
     return render_template(server, slot, files[0] if files is not None else None)
 
 
-def render_revision(server: ModelServer, files_name: str | None) -> tuple[str, dict[str, Any]]:
-    """Return the revision (ten hex digits) and the template that it names.
+def name_revision(template: Mapping[str, Any]) -> str:
+    """Return the revision (ten hex digits) of a pod template in the first slot, without the label that names it.
 
-    It is a hash over the pod template in one fixed slot: equal in both slots, independent of the number of replicas,
-    and known without a cluster.
+    One fixed slot makes it equal in both; it is independent of the number of replicas, and known without a cluster.
     """
-    template = render_template(server, labels.SLOTS[0], files_name)
-    return _digest(template), template
+    return _digest(template)

@@ -38,6 +38,7 @@ __all__ = [
     "find_digest",
     "find_files",
     "find_previous",
+    "find_record_files",
     "is_record_name",
     "parse_record",
     "plan_history",
@@ -100,6 +101,11 @@ def find_files(objects: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def find_record_files(item: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ConfigMaps that pods of a record mount, without reading the rest of it."""
+    return tuple((item.get("data") or {}).get("files", "").split())
+
+
 def render_record(record: Record, namespace: str, server_name: str, owner_uid: str, place: str) -> dict[str, Any]:
     """Return the ConfigMap of a record; ClusterError where it would be too large (``place`` names it)."""
     written = {
@@ -143,7 +149,7 @@ def parse_record(item: Mapping[str, Any], place: str) -> Record:
             image_digest=data.get("image_digest"),
             model_revision=data.get("model_revision"),
             copy_of=int(data["copy_of"]) if "copy_of" in data else None,
-            files=tuple(data.get("files", "").split()),
+            files=find_record_files(item),
         )
     except (KeyError, ValueError) as error:
         text = f"{place} is no record of a revision: {type(error).__name__} {error}. Nothing was done"

@@ -5,8 +5,8 @@
 
 Keys, each a text that kubectl shows: ``format``; ``stable_slot``; ``revision.SLOT`` (what the slot was last rendered
 with); ``number.SLOT`` (the record of what it was last seen to run); ``number_last`` (the last number that was given,
-also to a record that is gone); ``canary`` (JSON); ``restoring`` (the number of a record that a roll-back is on its way
-to); ``benchmark_verdict`` (the last verdict that has passed, for the benchmark gate).
+also to a record that is gone); ``restored_from`` (the record that the stable slot was last rendered from, where it was
+a roll-back); ``canary`` (JSON); ``benchmark_verdict`` (the last verdict that has passed, for the benchmark gate).
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ BYTES_MAX = 1024 * 1024
 
 @dataclass(frozen=True)
 class ReleaseState:
-    """What NAME-release keeps; ``numbers`` holds the slots that have a record, ``restoring`` None for no roll-back."""
+    """What NAME-release keeps; ``numbers`` and ``revisions`` hold the slots that have a record or were rendered."""
 
     stable_slot: str = SLOTS[0]
     numbers: Mapping[str, int] = field(default_factory=dict)
     last_number: int = 0
     canary: CanaryState | None = None
-    restoring: int | None = None
+    restored_from: int | None = None
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stable_number(self) -> int | None:
@@ -76,7 +77,10 @@ def parse_release(item: Mapping[str, Any] | None, place: str) -> ReleaseState | 
         raise _broken(place, "canary", str(error)) from error
     numbers = {each: number for each in SLOTS if (number := _number(data, f"number.{each}", place)) is not None}
     last = _number(data, "number_last", place) or 0
-    return ReleaseState(slot, numbers, max([last, *numbers.values()]), state, _number(data, "restoring", place))
+    revisions = {each: data[f"revision.{each}"] for each in SLOTS if f"revision.{each}" in data}
+    return ReleaseState(
+        slot, numbers, max([last, *numbers.values()]), state, _number(data, "restored_from", place), revisions
+    )
 
 
 def _number(data: Mapping[str, str], key: str, place: str) -> int | None:
@@ -94,12 +98,11 @@ def _broken(place: str, key: str, what: str) -> ClusterError:
 
 
 def render_release_data(state: ReleaseState) -> dict[str, str | None]:
-    """Return the keys that keep a state, None for those that must not be there; ``stable_slot`` is a key of its own."""
+    """Return the keys that keep a state, None for those that must not be there; the others go with the objects."""
     return {
         **{f"number.{slot}": _text(state.numbers.get(slot)) for slot in SLOTS},
         "number_last": _text(state.last_number or None),
         "canary": render_canary(state.canary) if state.canary is not None else None,
-        "restoring": _text(state.restoring),
     }
 
 

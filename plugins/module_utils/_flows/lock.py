@@ -22,9 +22,9 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.lock imp
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifests import anchor_name
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi, Outcome
 
-__all__ = ["Locking", "check_lock", "renew", "take", "unlock"]
+__all__ = ["Locking", "Locks", "apply_lock", "apply_unlock", "check_lock", "renew", "take", "unlock"]
 
 # Each time somebody else was faster; more than that often is no race but a fight.
 _ATTEMPTS_MAX = 5
@@ -37,6 +37,27 @@ class Locking:
     holder: str
     seconds: int = 300
     take_over: bool = False
+
+
+@dataclass(frozen=True)
+class Locks:
+    """The locks of a run: who wants them, and the cluster and clock that they are of."""
+
+    locking: Locking
+    api: ClusterApi
+    clock: Clock
+
+    def check(self, namespace: str, name: str) -> None:
+        """Refuse where another holds a release's lock."""
+        check_lock(self.locking, namespace, name, self.api, self.clock)
+
+    def take(self, namespace: str, name: str) -> None:
+        """Take a release's lock."""
+        take(self.locking, namespace, name, self.api, self.clock)
+
+    def release(self, namespace: str, name: str) -> None:
+        """Let go of a release's lock where it is ours."""
+        unlock(self.locking.holder, namespace, name, self.api, None)
 
 
 def check_lock(locking: Locking, namespace: str, name: str, api: ClusterApi, clock: Clock) -> Lock | None:
@@ -114,3 +135,19 @@ def _held(lock: Lock, locking: Locking, namespace: str, name: str, api: ClusterA
             "ends_at": lock.ends_at.isoformat() if lock.ends_at else None,
         },
     )
+
+
+def apply_lock(
+    locking: Locking, namespace: str, name: str, api: ClusterApi, clock: Clock, *, check_mode: bool = False
+) -> Outcome:
+    """Take or renew a release's lock."""
+    if check_mode:
+        check_lock(locking, namespace, name, api, clock)
+    else:
+        take(locking, namespace, name, api, clock)
+    return Outcome(True, {"cluster": api.cluster})
+
+
+def apply_unlock(holder: str, namespace: str, name: str, api: ClusterApi, *, check_mode: bool = False) -> Outcome:
+    """Let go of a release's lock."""
+    return Outcome(unlock(holder, namespace, name, api, None, dry_run=check_mode), {"cluster": api.cluster})

@@ -10,6 +10,7 @@ per kind and namespace, and neither a plan, a trial nor a write.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_se
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import plan_releases
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Outlook, plan_releases
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
     check_permissions,
@@ -59,29 +60,58 @@ def render(request: Request) -> Outcome:
 
 def deploy(request: Request, api: ClusterApi) -> Outcome:
     """Make the cluster hold these releases, and nothing else of ours under their names."""
+    present, plans, outlook = _plan(request, api)
+    _check_writes([plan for plan in plans if plan.is_in(present)], api)
+    if request.locks is not None and any(plan.has_changes for plan in plans):
+        for plan in plans:
+            if plan.is_in(present):
+                plan.lock()
+        if not request.check_mode:
+            # What others did until the lock was ours counts.
+            present, plans, outlook = _plan(request, api)
+    try:
+        carried_out = _carry_out(plans, present, request, api)
+    except ClusterError:
+        _unlock(plans, request)
+        raise
+    releases, diff, changed = [], [], False
+    for plan, changes in zip(plans, carried_out):
+        changed = changed or any(change.action != "unchanged" for change in changes)
+        diff += _render_diff(plan.server, changes)
+        described = _describe(plan.server, plan.objects, plan.stable_slot, changes, plan.strategy)
+        locked = request.locks is not None and plan.has_changes
+        releases.append({**described, "plan": outlook.describe(plan.server), "locked": locked})
+    result = {"model_servers": releases, "cluster": api.cluster}
+    notices = find_notices(request.servers, outlook.strategies)
+    return Outcome(changed, result, diff, (*notices, *outlook.warnings))
+
+
+def _unlock(plans: Sequence[ReleaseWork], request: Request) -> None:
+    """Let go of the locks of a run that has failed; where that fails too they expire, and the first error counts."""
+    for plan in plans:
+        if request.locks is not None and not request.check_mode:
+            with contextlib.suppress(ClusterError):
+                request.locks.release(plan.server.namespace, plan.server.name)
+
+
+def _plan(request: Request, api: ClusterApi) -> tuple[frozenset[str], list[ReleaseWork], Outlook]:
+    """Return the namespaces that are there, and each release's work by the strategy that its plan has chosen."""
     present, plans = prepare(request, api)
     outlook = plan_releases([plan.subject for plan in plans], present, api, request.planning)
     for plan in plans:
         plan.take_strategy(outlook)
-    _check_writes([plan for plan in plans if plan.is_in(present)], api)
-    releases, diff, changed = [], [], False
-    for plan, changes in zip(plans, _carry_out(plans, present, request, api)):
-        changed = changed or any(change.action != "unchanged" for change in changes)
-        diff += _render_diff(plan.server, changes)
-        described = _describe(plan.server, plan.objects, plan.stable_slot, changes, plan.strategy)
-        releases.append({**described, "plan": outlook.describe(plan.server)})
-    result = {"model_servers": releases, "cluster": api.cluster}
-    notices = find_notices(request.servers, outlook.strategies)
-    return Outcome(changed, result, diff, (*notices, *outlook.warnings))
+    return present, plans, outlook
 
 
 def remove(request: Request, api: ClusterApi) -> Outcome:
     """Remove everything of ours that belongs to these releases; volumes and namespaces stay."""
     present = read_namespaces(request.servers, api, strict=False)
     live = read_live(request.servers, present, api)
-    check_permissions(
-        sorted({(place[0], "delete", kind) for place, found in live.items() for kind, _name in found}), api
-    )
+    needed = {(place[0], "delete", kind) for place, found in live.items() for kind, _name in found}
+    if request.locks is not None:
+        needed |= {(namespace, "delete", "Lease") for namespace, _verb, _kind in needed}
+    check_permissions(sorted(needed), api)
+    _lock_for_removal(request, live)
     releases, diff, changed = [], [], False
     for server in request.servers:
         changes = []
@@ -92,11 +122,30 @@ def remove(request: Request, api: ClusterApi) -> Outcome:
             item = objects[kind, name]
             api.delete(kind, server.namespace, name, item["metadata"]["uid"], dry_run=request.check_mode)
             changes.append(Written("deleted", kind, name, before={"kind": kind, **item}))
+        if request.locks is not None and server.namespace in present:
+            changes += _remove_lock(request, server, api)
         changed = changed or bool(changes)
         diff += _render_diff(server, changes)
         listed = [{"kind": each.kind, "name": each.name, "action": each.action} for each in changes]
         releases.append({"name": server.name, "namespace": server.namespace, "objects": listed})
     return Outcome(changed, {"model_servers": releases, "cluster": api.cluster}, diff)
+
+
+def _lock_for_removal(request: Request, live: Mapping[tuple[str, str], Mapping[tuple[str, str], Any]]) -> None:
+    for place, found in live.items():
+        if request.locks is not None and found:
+            act = request.locks.check if request.check_mode else request.locks.take
+            act(*place)
+
+
+def _remove_lock(request: Request, server: ModelServer, api: ClusterApi) -> list[Written]:
+    """Remove a release's Lease, the very last of it: until then nobody else begins with what is half gone."""
+    lease = api.get("Lease", server.namespace, anchor_name(server.name))
+    if lease is None:
+        return []
+    name = lease["metadata"]["name"]
+    api.delete("Lease", server.namespace, name, lease["metadata"]["uid"], dry_run=request.check_mode)
+    return [Written("deleted", "Lease", name, before={"kind": "Lease", **lease})]
 
 
 def _carry_out(
@@ -113,7 +162,10 @@ def _carry_out(
         made |= {plan.server.namespace} - present
     if made and not request.check_mode:
         # Only now can the server say what it thinks of their content; an empty namespace does no harm.
-        trials = [(plan, plan.pending) for plan in plans if plan.is_in(made)]
+        fresh = [plan for plan in plans if plan.is_in(made)]
+        for plan in fresh:
+            plan.lock()
+        trials = [(plan, plan.pending) for plan in fresh]
         _try(trials, f"Nothing was changed but for the new namespace {', '.join(sorted(made))}", request, api)
     for plan, own in zip(plans, changes):
         own += plan.carry_out(can_be_tried=plan.is_in(present) or not request.check_mode)

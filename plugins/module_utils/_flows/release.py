@@ -27,8 +27,15 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifest
     with_owner,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.release_record import Record
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.release_restore import restore_objects
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.release_state import (
+    ReleaseState,
+    parse_release,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.rollout_need import find_kept_strategy
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.lock import Locks
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Draft, Outlook, Planning
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
@@ -45,7 +52,11 @@ _UNKNOWN_UID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True)
 class Request:
-    """What to do; ``drain_middleware`` is the text of the file that pods get."""
+    """What to do; ``drain_middleware`` is the text of the file that pods get.
+
+    ``kept`` are records by namespace and name: a release that has one gets its objects instead of rendered ones.
+    ``locks`` None looks at no lock.
+    """
 
     servers: Sequence[ModelServer]
     drain_middleware: str
@@ -53,6 +64,8 @@ class Request:
     adopt: bool = False
     force_conflicts: bool = False
     planning: Planning = field(default_factory=Planning)
+    kept: Mapping[tuple[str, str], Record] = field(default_factory=dict)
+    locks: Locks | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +85,8 @@ class ReleaseWork:
     def __init__(self, server: ModelServer, live: Live, request: Request, api: ClusterApi) -> None:
         self.server, self.live, self.request, self.api = server, live, request, api
         self.anchor = live.get(("ConfigMap", anchor_name(server.name)))
-        data = (self.anchor or {}).get("data") or {}
-        self.stable_slot = str(data.get("stable_slot", labels.SLOTS[0]))
+        self.state = parse_release(self.anchor, self.place) or ReleaseState()
+        self.stable_slot = self.state.stable_slot
         deployment = live.get(("Deployment", f"{server.name}-{self.stable_slot}"))
         self._render(find_kept_strategy(server, deployment) or plan_strategy(server))
         wanted = next(each for each in self.objects if each["kind"] == "Deployment")
@@ -83,7 +96,12 @@ class ReleaseWork:
         """Render the objects with a strategy, and find out which of them are not there like that."""
         server, slot, self.strategy = self.server, self.stable_slot, strategy
         middleware = self.request.drain_middleware
-        objects = render_objects(server, middleware, slot=slot, stable_slot=slot, strategy=strategy)
+        record = self.request.kept.get((server.namespace, server.name))
+        objects = (
+            render_objects(server, middleware, slot=slot, stable_slot=slot, strategy=strategy)
+            if record is None
+            else restore_objects(record, server.name, slot, strategy)
+        )
         self.namespace_objects = [each for each in objects if each["kind"] == "Namespace"]
         self.objects = [each for each in objects if each["kind"] != "Namespace"]
         self.leftovers = plan_prune(server.name, [identity(each) for each in self.objects], self.live)
@@ -96,6 +114,23 @@ class ReleaseWork:
         strategy = outlook.strategies.get((self.server.namespace, self.server.name))
         if strategy is not None and strategy != self.strategy:
             self._render(strategy)
+
+    @property
+    def place(self) -> str:
+        """What holds the release's state, for texts."""
+        return f"ConfigMap {self.server.namespace}/{anchor_name(self.server.name)} on {self.api.cluster}"
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything is to be written or removed."""
+        return bool(self.pending or self.leftovers)
+
+    def lock(self) -> None:
+        """Take the release's lock where something is to be written; in check mode look whether it could be taken."""
+        locks = self.request.locks
+        if locks is not None and self.has_changes:
+            act = locks.check if self.request.check_mode else locks.take
+            act(self.server.namespace, self.server.name)
 
     def is_in(self, namespaces: Set[str]) -> bool:
         """Whether the release's namespace is one of these."""
@@ -118,6 +153,8 @@ class ReleaseWork:
             # Server-side apply is a patch, and a create as well where there is nothing yet.
             wanted |= {("patch", item["kind"])}
             wanted |= {("create", item["kind"])} if identity(item) not in self.live else set()
+        if self.request.locks is not None and self.has_changes:
+            wanted |= {("create", "Lease"), ("patch", "Lease")}
         return wanted | {("delete", kind) for kind, _name in self.leftovers}
 
     def check_foreign(self, present: frozenset[str]) -> None:

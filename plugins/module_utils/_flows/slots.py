@@ -38,6 +38,7 @@ class SlotView:
     revision: str | None = None
     pods: tuple[str, ...] = ()
     uids: frozenset[str] = frozenset()
+    image_ids: frozenset[str] = frozenset()
     why_not: str | None = None
 
     def is_as(self, other: SlotView) -> bool:
@@ -96,5 +97,14 @@ def look_at_slot(
     if snapshot.deployment is None or state.state != "ready":
         place = f"slot {slot} of {namespace}/{name} on {api.cluster}"
         return SlotView(slot, why_not=f"{place} is not rolled out: {state.summary}. Run health_gate first")
-    uids = frozenset(pod["metadata"]["uid"] for pod in pods if pod["metadata"]["name"] in state.pods)
-    return SlotView(slot, snapshot.deployment, find_revision(snapshot), state.pods, uids)
+    counted = [pod for pod in pods if pod["metadata"]["name"] in state.pods]
+    uids = frozenset(pod["metadata"]["uid"] for pod in counted)
+    return SlotView(
+        slot, snapshot.deployment, find_revision(snapshot), state.pods, uids, frozenset(map(_image_id, counted))
+    )
+
+
+def _image_id(pod: Mapping[str, Any]) -> str:
+    """Return what the node says that the engine's container runs; empty where it does not say."""
+    running = (pod.get("status") or {}).get("containerStatuses") or ()
+    return next((str(each.get("imageID") or "") for each in running if each["name"] == "engine"), "")

@@ -88,32 +88,24 @@ def test_a_diff_masks_secrets_and_keeps_their_keys() -> None:
 
 def test_a_diff_masks_secrets_inside_of_the_template_that_a_revision_keeps() -> None:
     template = {"spec": {"containers": [{"env": [{"name": "HF_TOKEN", "value": "planted"}, {"name": "A"}]}]}}
-    text = show({"kind": "ConfigMap", "metadata": {}, "data": {"template.json": json.dumps(template)}})
+    text = show({"kind": "ConfigMap", "metadata": {}, "data": {"objects.json": json.dumps(template)}})
     assert "planted" not in text
     assert "HF_TOKEN" in text
     for odd in ("no JSON", 7):
-        assert str(odd) in show({"kind": "ConfigMap", "metadata": {}, "data": {"template.json": odd}})
+        assert str(odd) in show({"kind": "ConfigMap", "metadata": {}, "data": {"spec.json": odd}})
 
 
 def test_leftovers_are_ours_and_no_longer_wanted() -> None:
-    def revision(number: int) -> dict[str, Any]:
-        volumes = [{"configMap": {"name": f"chat-files-{number}"}}, {"emptyDir": {}}]
-        template = json.dumps({"spec": {"volumes": volumes}})
-        created = f"2026-01-{number + 1:02d}T00:00:00Z"
-        meta = {"name": f"chat-revision-{number}", "creationTimestamp": created}
-        return {"metadata": meta, "data": {"template.json": template}}
-
-    live: dict[tuple[str, str], Any] = {("ConfigMap", f"chat-revision-{n}"): revision(n) for n in range(12)}
-    live |= {("ConfigMap", f"chat-files-{n}"): {"metadata": {"name": f"chat-files-{n}"}} for n in range(12)}
-    live |= {("ConfigMap", "chat-release"): {}, ("Deployment", "chat-green"): {}, ("NetworkPolicy", "chat"): {}}
-    live |= {("Service", "chat"): {}}
-    leftovers = plan_prune("chat", [("Service", "chat")], live)
-    assert leftovers == (
+    mounted = [{"configMap": {"name": "chat-files-3"}}, {"emptyDir": {}}]
+    live: dict[tuple[str, str], Any] = {("ConfigMap", f"chat-files-{n}"): {} for n in range(4)}
+    live |= {("ConfigMap", f"chat-revision-{n}"): {"data": {"files": f"chat-files-{n}"}} for n in (1, 2)}
+    live |= {("ConfigMap", "chat-revision-0123456789"): {}, ("ConfigMap", "chat-release"): {}}
+    live |= {("Deployment", "chat-green"): {"spec": {"template": {"spec": {"volumes": mounted}}}}}
+    live |= {("Deployment", "chat-blue"): {}, ("NetworkPolicy", "chat"): {}, ("Service", "chat"): {}}
+    assert plan_prune("chat", [("Service", "chat")], live) == (
         ("NetworkPolicy", "chat"),
         ("ConfigMap", "chat-files-0"),
-        ("ConfigMap", "chat-files-1"),
-        ("ConfigMap", "chat-revision-0"),
-        ("ConfigMap", "chat-revision-1"),
+        ("ConfigMap", "chat-revision-0123456789"),
     )
 
 

@@ -121,7 +121,6 @@ def test_a_release_consists_of_these_objects_in_this_order() -> None:
     assert [kind for kind, _rest in kinds] == [
         "ConfigMap",
         "ConfigMap",
-        "ConfigMap",
         "ServiceAccount",
         "Service",
         "Service",
@@ -169,7 +168,7 @@ def test_what_belongs_to_one_version_of_the_engine_says_which() -> None:
         for item in render()
         if item["metadata"].get("labels", {}).get(labels.VERSION) == "0.18.0"
     ]
-    assert marked == ["ConfigMap revision", "Deployment blue"]
+    assert marked == ["Deployment blue"]
 
 
 @given(st.integers(0, 50))

@@ -53,7 +53,8 @@ RECORD = Record(
 
 def written(state: ReleaseState) -> dict[str, Any]:
     data = {key: text for key, text in render_release_data(state).items() if text is not None}
-    return {"data": {"format": "1", "stable_slot": state.stable_slot, **data}}
+    source = {"restored_from": str(state.restored_from)} if state.restored_from else {}
+    return {"data": {"format": "1", "stable_slot": state.stable_slot, **source, **data}}
 
 
 def test_a_state_comes_back_as_it_was_written() -> None:
@@ -73,7 +74,7 @@ def test_a_state_comes_back_as_it_was_written() -> None:
         ({"format": None}, "has no format"),
         ({"stable_slot": "red"}, "key stable_slot is 'red', neither blue nor green"),
         ({"number.blue": "0"}, "key number.blue is '0', no number of a revision"),
-        ({"restoring": "two"}, "key restoring is 'two'"),
+        ({"restored_from": "two"}, "key restored_from is 'two'"),
         ({"canary": "{}"}, "key canary is no state of a canary"),
     ],
 )
