@@ -71,6 +71,67 @@ model_servers:
       type: str
       returned: always
       sample: 3f9a2c1d7e
+    number:
+      description: Number of the record of what the slot was last seen to run; null where nothing was recorded yet.
+      type: int
+      returned: always
+      sample: 4
+    history:
+      description: The records that are kept of the release, the oldest first.
+      type: list
+      elements: dict
+      returned: always
+      contains:
+        number:
+          description: Number of the record, for playbooks/rollback.yml.
+          type: int
+          returned: always
+          sample: 4
+        revision:
+          description: The revision that was recorded.
+          type: str
+          returned: always
+          sample: 3f9a2c1d7e
+        recorded_at:
+          description: When.
+          type: str
+          returned: always
+          sample: "2026-01-31T12:00:00+00:00"
+        recorded_by:
+          description: By which run.
+          type: str
+          returned: always
+          sample: AWX job 7
+        image:
+          description: The image as it was asked for.
+          type: str
+          returned: always
+          sample: docker.io/vllm/vllm-openai:v0.18.0
+        image_digest:
+          description: Its digest as it ran; null where the node knows none to pull by.
+          type: str
+          returned: always
+        copy_of:
+          description: The record that a roll-back has brought back by this one, null for a deployment.
+          type: int
+          returned: always
+        verdicts:
+          description: The verdict of each gate.
+          type: dict
+          returned: always
+          sample: {health: pass}
+    restored_from:
+      description: The record that the stable slot was last rolled back to; null after a deployment.
+      type: int
+      returned: always
+    canary:
+      description: The phase of a canary, null where there was none.
+      type: str
+      returned: always
+    lock:
+      description: C(holder), C(taken_at) and C(ends_at) of the lock; null where nobody holds it or it may not be read.
+      type: dict
+      returned: always
     replicas:
       description: Wanted replicas.
       type: int

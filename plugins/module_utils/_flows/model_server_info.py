@@ -29,14 +29,30 @@ def inspect_releases(namespaces: Sequence[str], api: ClusterApi) -> Outcome:
         for (kind, _place), items in zip(pairs, lists)
         for item in items
     }
+    deployments = [(key[1], _release_of(item), item) for key, item in found.items() if key[0] == "Deployment"]
+    releases = sorted({(namespace, release) for namespace, release, _item in deployments})
+    leases = dict(zip(releases, api.side_by_side([partial(_find_lease, api, *each) for each in releases])))
     slots = []
-    for (kind, namespace, _name), item in found.items():
-        if kind == "Deployment":
-            release = (item["metadata"].get("labels") or {}).get(labels.INSTANCE, "")
-            anchor = found.get(("ConfigMap", namespace, anchor_name(release)))
-            slots.append(describe_slot(item, anchor, found.get(("Service", namespace, release))))
+    for namespace, release, item in deployments:
+        anchor = found.get(("ConfigMap", namespace, anchor_name(release)))
+        maps = [each for (kind, place, _name), each in found.items() if (kind, place) == ("ConfigMap", namespace)]
+        service = found.get(("Service", namespace, release))
+        slots.append(describe_slot(item, anchor, service, maps, leases[namespace, release]))
     slots.sort(key=lambda slot: (slot["namespace"], slot["name"], slot["slot"]))
     return Outcome(False, {"model_servers": slots, "table": render_table(slots), "cluster": api.cluster})
+
+
+def _release_of(item: Mapping[str, Any]) -> str:
+    return str((item["metadata"].get("labels") or {}).get(labels.INSTANCE, ""))
+
+
+def _find_lease(api: ClusterApi, namespace: str, release: str) -> Mapping[str, Any] | None:
+    try:
+        return api.get("Lease", namespace, anchor_name(release))
+    except ClusterError as error:
+        if error.details.get("status") == 403:
+            return None  # only the lock is unknown then
+        raise
 
 
 def _list(api: ClusterApi, kind: str, namespace: str | None, selector: str) -> Sequence[Mapping[str, Any]]:
