@@ -33,7 +33,8 @@ def _place(namespace: str, cluster: Cluster) -> str:
 def test_deploy_is_predicted_made_once_and_then_left_alone(
     place: str, cluster: Cluster, audit: AuditLog, make_project: MakeProject
 ) -> None:
-    project = make_project(standin("chat", place, replicas=2))
+    # Long enough that the gate finds it loading, and has progress to show, also where the machine is slow.
+    project = make_project(standin("chat", place, {"start_delay_seconds": 8}, replicas=2))
     before, mark = cluster.versions(place), audit.mark()
 
     predicted = project.run("deploy.yml", "--check", results=True).ok().task_results()

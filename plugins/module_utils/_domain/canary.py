@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Callable, Union
+from typing import Any, Callable, Union
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.canary_events import (
     EVENT_NAMES,
@@ -88,19 +88,19 @@ class IllegalMoveError(LlmopsError):
         )
 
 
-Guard = Callable[[CanaryState, Event], Union[str, None]]
+# Each takes the event that the table names it for.
+Guard = Callable[[CanaryState, Any], Union[str, None]]
 
 
 @dataclass(frozen=True)
 class Move:
     """What an event does in a phase: ``act`` once every guard has no objection."""
 
-    act: Callable[[CanaryState, Event], CanaryState]
+    act: Callable[[CanaryState, Any], CanaryState]
     guards: tuple[Guard, ...] = ()
 
 
-def _start(_state: CanaryState, event: Event) -> CanaryState:
-    assert isinstance(event, Start)
+def _start(_state: CanaryState, event: Start) -> CanaryState:
     plan, slot = event.plan, event.stable_slot
     return CanaryState(
         Phase.STARTING,
@@ -113,8 +113,7 @@ def _start(_state: CanaryState, event: Event) -> CanaryState:
     )
 
 
-def _judge(state: CanaryState, event: Event) -> CanaryState:
-    assert isinstance(event, Judge)
+def _judge(state: CanaryState, event: Judge) -> CanaryState:
     result = event.verdict.result
     judged = replace(state, verdict=event.verdict)
     if result is Result.FAIL:
@@ -135,8 +134,7 @@ def _retire(state: CanaryState, event: Event) -> CanaryState:
     return replace(state, phase=Phase.RETIRING, since=event.at)
 
 
-def _abort(state: CanaryState, event: Event) -> CanaryState:
-    assert isinstance(event, Abort)
+def _abort(state: CanaryState, event: Abort) -> CanaryState:
     return replace(
         _assume(state),
         phase=Phase.ABORTING,
@@ -146,8 +144,7 @@ def _abort(state: CanaryState, event: Event) -> CanaryState:
     )
 
 
-def _roll_back(state: CanaryState, event: Event) -> CanaryState:
-    assert isinstance(event, RollBack)
+def _roll_back(state: CanaryState, event: RollBack) -> CanaryState:
     return replace(state, phase=Phase.REVERTING, since=event.at, reason=event.reason, is_dead=event.is_dead)
 
 
@@ -165,9 +162,8 @@ def _assume(state: CanaryState) -> CanaryState:
     return replace(state, weights=weights, replicas=replicas, is_frozen=frozen, pending=None)
 
 
-def _done(state: CanaryState, event: Event) -> CanaryState:
+def _done(state: CanaryState, event: Done) -> CanaryState:
     """Take over what was confirmed."""
-    assert isinstance(event, Done)
     intent, state = event.intent, replace(state, pending=None)
     if isinstance(intent, Freeze):
         return replace(state, is_frozen=intent.frozen)

@@ -60,7 +60,7 @@ def _state(data: Mapping[str, Any]) -> CanaryState:
         stable_slot=data["stable_slot"],
         weights=Weights(**data["weights"]),
         replicas=Replicas(**data["replicas"]),
-        plan=CanaryPlan(**{**plan, "steps": tuple(plan["steps"])}) if plan is not None else None,
+        plan=CanaryPlan(**{**plan, "steps": tuple(plan["steps"])}),
         canary=Identity(**canary) if canary is not None else None,
         step=data["step"],
         since=_time(data["since"]) if data["since"] is not None else None,

@@ -30,17 +30,15 @@ __all__ = [
 ]
 
 
-def check_under_way(state: CanaryState, event: Event) -> str | None:
+def check_under_way(state: CanaryState, event: Done) -> str | None:
     """The confirmation must be of what is under way; anything else is of another run."""
-    assert isinstance(event, Done)
     if event.intent == state.pending:
         return None
     return f"{event.intent} was confirmed, but {state.pending} is under way"
 
 
-def check_rendered(_state: CanaryState, event: Event) -> str | None:
+def check_rendered(_state: CanaryState, event: Done) -> str | None:
     """The canary's slot must hold the revision that was meant for it."""
-    assert isinstance(event, Done)
     if not isinstance(event.intent, Render):
         return None
     if event.live is None or event.live.revision != event.intent.canary.revision:
@@ -48,9 +46,8 @@ def check_rendered(_state: CanaryState, event: Event) -> str | None:
     return None
 
 
-def check_startable(_state: CanaryState, event: Event) -> str | None:
+def check_startable(_state: CanaryState, event: Start) -> str | None:
     """A canary needs something new to try, steps that rise, and a release with replicas."""
-    assert isinstance(event, Start)
     steps, replicas = event.plan.steps, event.plan.replicas
     if event.canary.revision == event.stable.revision:
         return f"revision {event.canary.revision} is the stable one already"
@@ -59,33 +56,31 @@ def check_startable(_state: CanaryState, event: Event) -> str | None:
     return None if replicas > 0 else "the release has no replicas"
 
 
-def check_live(state: CanaryState, event: Event) -> str | None:
+def check_live(state: CanaryState, event: Judge | Step | Promote) -> str | None:
     """What runs in the canary's slot must be exactly the canary."""
-    assert isinstance(event, (Judge, Step, Promote))
     live, known = event.live, state.canary
-    if live == known or known is None:
+    if live == known:
         return None
-    if live.revision != known.revision:
-        return f"slot {state.idle_slot} holds revision {live.revision}, not the canary's {known.revision}: start again"
+    if known is None or live.revision != known.revision:
+        meant = known.revision if known is not None else "(none is known)"
+        return f"slot {state.idle_slot} holds revision {live.revision}, not the canary's {meant}: start again"
     return (
         f"the pod template in slot {state.idle_slot} was changed by somebody since the canary was started (digest "
         f"{live.template}, not {known.template}): what was judged is not what runs. Abort, and start again"
     )
 
 
-def check_of_this_step(state: CanaryState, event: Event) -> str | None:
+def check_of_this_step(state: CanaryState, event: Judge) -> str | None:
     """A verdict counts for this canary, in this step, measured since the step has its weight."""
-    assert isinstance(event, Judge)
     verdict = event.verdict
-    assert state.plan is not None
-    assert state.since is not None
     if verdict.canary != state.canary:
         return f"the verdict is of {verdict.canary.revision} ({verdict.canary.template}), not of this canary"
     if verdict.step != state.step:
         return f"the verdict is of step {verdict.step + 1}, not of step {state.step + 1}"
-    if verdict.started_at < state.since:
-        return f"its measurement began at {verdict.started_at.isoformat()}, before the step ({state.since.isoformat()})"
-    soaked = (verdict.finished_at - state.since).total_seconds()
+    since = state.since
+    if since is None or verdict.started_at < since:
+        return f"its measurement began at {verdict.started_at.isoformat()}, before the step ({since})"
+    soaked = (verdict.finished_at - since).total_seconds()
     if verdict.result is Result.PASS and soaked < state.plan.soak_seconds:
         return f"its measurement ended {soaked:g} s after the weight was set; soak_seconds is {state.plan.soak_seconds}"
     return None
@@ -94,7 +89,6 @@ def check_of_this_step(state: CanaryState, event: Event) -> str | None:
 def check_fresh(state: CanaryState, event: Event) -> str | None:
     """The last verdict must be a pass of this canary in this step, and not too old to act upon."""
     verdict, plan = state.verdict, state.plan
-    assert plan is not None
     if verdict is None or verdict.result is not Result.PASS or verdict.canary != state.canary:
         return "there is no passing verdict of this canary"
     if verdict.step != state.step:
@@ -107,13 +101,11 @@ def check_fresh(state: CanaryState, event: Event) -> str | None:
 
 def check_more_steps(state: CanaryState, _event: Event) -> str | None:
     """There must be a further step."""
-    assert state.plan is not None
     return None if state.step + 1 < len(state.plan.steps) else "this is the last step: promote or abort"
 
 
 def check_last_step(state: CanaryState, _event: Event) -> str | None:
     """There must be no further step."""
-    assert state.plan is not None
     count = len(state.plan.steps)
     return None if state.step + 1 == count else f"this is step {state.step + 1} of {count}"
 

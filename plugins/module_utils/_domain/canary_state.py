@@ -184,7 +184,7 @@ class CanaryState:
     stable_slot: str = labels.SLOTS[0]
     weights: Weights = field(default_factory=Weights)
     replicas: Replicas = field(default_factory=Replicas)
-    plan: CanaryPlan | None = None
+    plan: CanaryPlan = CanaryPlan((), 0)
     canary: Identity | None = None
     step: int = 0
     since: datetime | None = None

@@ -31,7 +31,6 @@ __all__ = ["WORK"]
 
 def _move_traffic(state: CanaryState, slot: str, percent: int) -> Intent | None:
     """Return the next change on the way to a slot's weight."""
-    assert state.plan is not None
     giving = other_slot(slot)
     now = Share(state.replicas.of(giving), state.replicas.of(slot), state.weights.of(slot))
     gives_way = state.is_dead and state.phase in (Phase.ABORTING, Phase.REVERTING)
@@ -51,18 +50,15 @@ def _empty(state: CanaryState) -> Intent | None:
 
 
 def _intend_start(state: CanaryState) -> Intent | None:
-    assert state.plan is not None
-    assert state.canary is not None
     if not state.is_frozen:
         return Freeze(True)
-    if state.replicas.of(state.idle_slot):
+    if state.canary is None or state.replicas.of(state.idle_slot):
         return None
     count = find_need(state.plan.steps[0], state.plan.replicas) if state.plan.capacity == "extra" else 1
     return Render(state.idle_slot, state.canary, count)
 
 
 def _intend_step(state: CanaryState) -> Intent | None:
-    assert state.plan is not None
     return _move_traffic(state, state.idle_slot, state.plan.steps[state.step])
 
 

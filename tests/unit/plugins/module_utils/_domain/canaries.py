@@ -73,7 +73,7 @@ def start(
 def judge(state: CanaryState, result: Result = Result.PASS, *, is_dead: bool = False) -> Judge:
     """Return a verdict of this step that counts, as late as its soak wants it."""
     assert state.since is not None
-    soak_seconds = state.plan.soak_seconds if state.plan is not None else 0
+    soak_seconds = state.plan.soak_seconds
     end = state.since + timedelta(seconds=soak_seconds)
     return Judge(end, Judged(result, LIVE, state.step, state.since, end), LIVE, is_dead)
 
@@ -91,7 +91,6 @@ def passed_everything(steps: tuple[int, ...] = (5, 50, 100), capacity: str = "sh
 def finish(state: CanaryState) -> CanaryState:
     """Return the state after all steps and the promotion."""
     while state.phase is not Phase.PROMOTED:
-        assert state.plan is not None
         event: Event = judge(state)
         if state.phase is Phase.PASSED:
             is_last = state.step + 1 == len(state.plan.steps)

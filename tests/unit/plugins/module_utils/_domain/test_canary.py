@@ -176,6 +176,8 @@ def test_promotion_is_refused_after_the_template_was_edited_by_hand() -> None:
     assert "(digest edited, not abc)" in text
     other = refuse(passed_everything(), Promote(at(60), Identity("ffffffffff", "abc")))
     assert "slot green holds revision ffffffffff, not the canary's 2222222222" in other
+    unknown = refuse(replace(passed_everything(), canary=None), Promote(at(60), LIVE))
+    assert "slot green holds revision 2222222222, not the canary's (none is known)" in unknown
 
 
 def test_promotion_is_refused_when_the_verdict_is_old_or_of_something_else() -> None:

@@ -142,9 +142,9 @@ class Course:
             elif self.state.phase is Phase.MEASURING:
                 self.is_judged(Result.PASS)
             elif self.state.phase is Phase.PASSED:
-                assert self.state.plan is not None
                 is_last = self.state.step + 1 == len(self.state.plan.steps)
-                _ = self.is_promoted() if is_last else self.steps_on()
+                move = self.is_promoted if is_last else self.steps_on
+                move()
         self.goes_on(self.dice.randint(0, 6))
 
     def another_run_confirms_what_it_has_done(self) -> None:
@@ -165,7 +165,6 @@ class Course:
         seconds = self.dice.choice([1, 1, 1, MAX_AGE_SECONDS + 1])
         live, canary, verdict, before = self.live, self.state.canary, self.state.verdict, self.state
         if self.send(Promote(self.tick(seconds), live)):
-            assert before.plan is not None
             assert verdict is not None
             assert verdict.result is Result.PASS
             assert verdict.canary == canary == live
