@@ -29,7 +29,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.manifest
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.model_server import ModelServer
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.notices import find_notices
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probes import plan_start
-from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
+from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, LlmopsError
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.planning import Outlook, plan_releases
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi, Outcome
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.preconditions import (
@@ -62,17 +62,17 @@ def deploy(request: Request, api: ClusterApi) -> Outcome:
     """Make the cluster hold these releases, and nothing else of ours under their names."""
     present, plans, outlook = _plan(request, api)
     _check_writes([plan for plan in plans if plan.is_in(present)], api)
-    if request.locks is not None and any(plan.has_changes for plan in plans):
-        for plan in plans:
-            if plan.is_in(present):
-                plan.lock()
-        if not request.check_mode:
-            # What others did until the lock was ours counts.
-            present, plans, outlook = _plan(request, api)
     try:
+        if request.locks is not None and any(plan.has_changes for plan in plans):
+            for plan in plans:
+                if plan.is_in(present):
+                    plan.lock()
+            if not request.check_mode:
+                # What others did until the lock was ours counts.
+                present, plans, outlook = _plan(request, api)
         carried_out = _carry_out(plans, present, request, api)
-    except ClusterError:
-        _unlock(plans, request)
+    except LlmopsError:
+        _unlock(request)
         raise
     releases, diff, changed = [], [], False
     for plan, changes in zip(plans, carried_out):
@@ -86,12 +86,13 @@ def deploy(request: Request, api: ClusterApi) -> Outcome:
     return Outcome(changed, result, diff, (*notices, *outlook.warnings))
 
 
-def _unlock(plans: Sequence[ReleaseWork], request: Request) -> None:
+def _unlock(request: Request) -> None:
     """Let go of the locks of a run that has failed; where that fails too they expire, and the first error counts."""
-    for plan in plans:
-        if request.locks is not None and not request.check_mode:
-            with contextlib.suppress(ClusterError):
-                request.locks.release(plan.server.namespace, plan.server.name)
+    if request.locks is None or request.check_mode:
+        return
+    for server in request.servers:
+        with contextlib.suppress(ClusterError):
+            request.locks.release(server.namespace, server.name)
 
 
 def _plan(request: Request, api: ClusterApi) -> tuple[frozenset[str], list[ReleaseWork], Outlook]:

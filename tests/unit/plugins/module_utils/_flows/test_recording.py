@@ -207,6 +207,29 @@ def test_a_deployment_that_fails_lets_go_of_its_lock(running: Running) -> None:
     assert running.holder_now is None
 
 
+def test_of_two_releases_neither_stays_locked_when_one_of_them_is_held(running: Running) -> None:
+    take(OTHER, "llm", "embed", running.cluster, running.clock)
+    with pytest.raises(ClusterError, match="Release llm/embed on https://memory is locked"):
+        deploy(running.request({}, {"name": "embed"}), running.cluster)
+    assert running.holder_now is None
+    assert [each for each in running.cluster.writes if "Lease" not in each] == []
+
+
+def test_what_others_did_until_the_lock_was_free_counts(running: Running) -> None:
+    running.release()
+
+    def somebody_else_deploys() -> None:
+        request = running.request({"replicas": 2})
+        deploy(Request(request.servers, DRAIN_TEXT), running.cluster)
+
+    running.cluster.before_patch["chat-release"] = somebody_else_deploys
+    outcome = deploy(running.request({"replicas": 2}), running.cluster)
+    assert outcome.changed is False
+    running.roll_out()
+    assert running.record({"replicas": 2})["number"] == 2
+    assert running.holder_now is None
+
+
 def test_a_new_release_is_locked_in_a_new_namespace_too(running: Running) -> None:
     del running.cluster.objects["Namespace", "", "llm"]
     request = running.request({"create_namespace": True})
