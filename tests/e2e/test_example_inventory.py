@@ -57,7 +57,7 @@ def test_the_example_is_aimed_by_variables_alone_and_check_mode_writes_nothing(
     words = ("--limit", "staging-1", "-e", "model_server_plan=skip")
     code, output = run_example(aim(way, cluster, places), places, tmp_path, *words)
     assert code == 0, output
-    assert "changed=1" in output
+    assert "changed=2" in output
     assert audit.writes(mark, "llm") == []
 
 

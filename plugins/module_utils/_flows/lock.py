@@ -128,7 +128,7 @@ def _held(lock: Lock, locking: Locking, namespace: str, name: str, api: ClusterA
     return ClusterError(
         f"Release {namespace}/{name} on {api.cluster} is locked: Lease {anchor_name(name)} is {describe_lock(lock)}; "
         f"{locking.holder} has changed nothing. Wait for that run, or, if it is dead, take the lock from it "
-        "(take_over: true)",
+        "(take_over: true, for playbooks -e model_server_take_over=true)",
         {
             "holder": lock.holder,
             "taken_at": lock.taken_at.isoformat() if lock.taken_at else None,

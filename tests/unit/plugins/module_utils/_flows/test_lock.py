@@ -64,7 +64,8 @@ def test_a_lock_that_another_holds_is_refused_with_who_since_when_until_when(
     assert caught.value.message == (
         "Release llm/chat on https://memory is locked: Lease chat-release is held by job 7 since "
         "2026-01-01T12:00:00+00:00, until 2026-01-01T12:01:10+00:00 unless it is renewed; me@desk:1 has changed "
-        "nothing. Wait for that run, or, if it is dead, take the lock from it (take_over: true)"
+        "nothing. Wait for that run, or, if it is dead, take the lock from it (take_over: true, "
+        "for playbooks -e model_server_take_over=true)"
     )
     assert caught.value.details["holder"] == "job 7"
     assert cluster.writes == writes
