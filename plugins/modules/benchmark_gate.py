@@ -94,9 +94,9 @@ options:
           - The limit is relative to the baseline.
           - A percentile whose samples are known on both sides is compared by a test, so that noise is no regression.
             Targets of one result of M(llmops.kubernetes.serving_benchmark), which were interleaved request by request,
-            are judged by the rule of the canary judge, with the limit as its margin. A stored baseline is compared by
-            its exceedances, and what is outside the limit but within noise is V(inconclusive). All else is judged by
-            the limit alone, and the result says so.
+            are judged by the canary judge, with the limit as its margin; all such criteria share one error. A stored
+            baseline is compared by its exceedances, and what is outside the limit but within noise is V(inconclusive).
+            All else is judged by the limit alone, and the result says so.
         type: bool
         default: false
   slo:

@@ -3,23 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a run compares with a baseline, on one metric: beside it in one run, stored with samples, or stored without.
 
-Beside it (interleaved, at one time) the canary judge decides. A stored baseline with samples is compared by its
-quantile and by a test, so that noise is not taken for a regression: outside the limit but not beyond doubt is
-inconclusive. Without samples only the limit is left. No test sees that the machine itself is slower today than when
-the baseline was stored.
+Beside it (interleaved, at one time) the canary judge decides, for all metrics that are compared at once. A stored
+baseline with samples is compared by its quantile and by a test, so that noise is not taken for a regression: outside
+the limit but not beyond doubt is inconclusive. Without samples only the limit is left. No test sees that the machine
+itself is slower today than when the baseline was stored.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Optional
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.arms import Arm, Measure
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.benchmark_run import BenchmarkRun
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.bursts import longest_burst
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.canary_judge import (
+    find_detectable,
+    judge_arms,
+)
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria import Criterion
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.exceedance import compare_exceedances
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.looks import nominal_error
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.metrics import Metric
-from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.paired_judge import compare_arms, nominal_error
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
 
 __all__ = ["Baseline", "Comparison", "compare", "find_incomparable"]
@@ -59,35 +65,50 @@ def find_incomparable(run: BenchmarkRun, baseline: Baseline) -> str | None:
 
 
 def compare(
-    run: BenchmarkRun, baseline: Baseline, criterion: Criterion, ratio: float, error_share: float = 1.0
+    run: BenchmarkRun, baseline: Baseline, criterion: Criterion, ratio: float, sharing: Sequence[Criterion] = ()
 ) -> Comparison:
-    """Judge the ratio of observed and baseline by a relative criterion that has this share of the error."""
+    """Judge the ratio of observed and baseline by a relative criterion; all of ``sharing`` share one error with it."""
     inside = criterion.holds(ratio)
-    arms = _arms(run, baseline, criterion.metric)
-    if arms is None or not criterion.is_upper:
+    judged = [each for each in sharing if each.is_upper and _arms(run, baseline, each.metric) is not None]
+    if (arms := _arms(run, baseline, criterion.metric)) is None or not criterion.is_upper:
         why = "no raw samples on both sides" if arms is None else "no test for this direction"
         return Comparison(Result.PASS if inside else Result.FAIL, f"judged by the limit alone: {why}")
-    before, now = arms
     if baseline.beside:
-        judged = compare_arms(before, now, margin=criterion.limit - 1, error_share=error_share)
-        factor = judged.detectable_factor
-        power = f"; a slowdown to {factor:.2f} times would have been seen with 80 % power" if factor else ""
-        return Comparison(judged.result, judged.reason + (power if judged.result is Result.PASS else ""))
+        return _compare_beside(run, baseline.run, criterion, judged)
+    before, now = ([each for each in arm if each is not None] for arm in arms)
+    error_share = 1 / max(1, len({each.metric.family for each in judged if each.metric is not None}))
     return _compare_stored(before, now, criterion, inside, error_share)
 
 
-def _arms(run: BenchmarkRun, baseline: Baseline, metric: Metric | None) -> tuple[list[float], list[float]] | None:
-    """Return the samples of baseline and run, paired where they were taken side by side; None when one has none."""
+_Values = Sequence[Optional[float]]
+
+
+def _arms(run: BenchmarkRun, baseline: Baseline, metric: Metric | None) -> tuple[_Values, _Values] | None:
+    """Return the samples of baseline and run, None for a failed request; None when one of them has no samples."""
     if metric is None or metric.family is None or metric.share is None:
         return None
     before, now = baseline.run.samples.get(metric.family), run.samples.get(metric.family)
-    if not before or not now:
-        return None
-    if baseline.beside:
-        # A pair of which one has failed is left out of both; failures are judged by their own limit.
-        pairs = [(old, new) for old, new in zip(before, now) if old is not None and new is not None]
-        return [old for old, _new in pairs], [new for _old, new in pairs]
-    return [each for each in before if each is not None], [each for each in now if each is not None]
+    return (before, now) if before and now else None
+
+
+def _measure(criterion: Criterion) -> Measure:
+    family = str(criterion.metric.family) if criterion.metric is not None else ""
+    return Measure(f"{family} {criterion.words()}", margin=criterion.limit - 1, samples=family)
+
+
+def _compare_beside(
+    run: BenchmarkRun, other: BenchmarkRun, criterion: Criterion, judged: Sequence[Criterion]
+) -> Comparison:
+    # A failed request has no latency; failures are judged by their own limit. Percentiles of one family with one limit
+    # are one measure.
+    measures = list(dict.fromkeys(map(_measure, [criterion, *judged])))
+    families = {measure.key for measure in measures}
+    stable, canary = (Arm({name: each.samples[name] for name in families}) for each in (other, run))
+    judgement = judge_arms(stable, canary, measures)
+    metric = judgement.metrics[0]
+    factor = find_detectable(judgement, stable, canary, measures[0]) if metric.result is Result.PASS else None
+    power = f"; a slowdown to {factor:.2f} times would have been seen with 80 % power" if factor else ""
+    return Comparison(metric.result, metric.reason + power)
 
 
 def _compare_stored(

@@ -95,14 +95,14 @@ def evaluate_benchmark(
             0, Criterion("the default (no criterion says how many may fail)", "<=", 0.0, metric, unit="ratio")
         )
     verdicts = list(_judge_run(run))
-    error_share = 1 / max(1, len({each.metric.family for each in wanted if each.relative and each.metric is not None}))
+    sharing = [each for each in wanted if each.relative]
     rows = []
     for criterion in wanted:
         if not run.completed and (criterion.metric is None or criterion.metric.name not in _COUNTS):
             # The counts have failed it already; a latency, or what an expression finds, is that of no request.
             rows.append(Row(criterion, Result.FAIL, None, reason="not judged: no request has succeeded"))
             continue
-        row = _judge(source, criterion, baseline, other, error_share)
+        row = _judge(source, criterion, baseline, other, sharing)
         rows.append(row)
         verdicts.append(Verdict(row.result, (row.reason,) if row.result is not Result.PASS else ()))
     return Judgement(worst(verdicts), tuple(rows), tuple(_remark(run, wanted)))
@@ -131,7 +131,11 @@ def _judge_run(run: BenchmarkRun) -> Iterator[Verdict]:
 
 
 def _judge(
-    source: Source, criterion: Criterion, baseline: Baseline | None, other: Source | None, error_share: float
+    source: Source,
+    criterion: Criterion,
+    baseline: Baseline | None,
+    other: Source | None,
+    sharing: Sequence[Criterion],
 ) -> Row:
     observed, why = _observe(source, criterion)
     if observed is None:
@@ -146,7 +150,7 @@ def _judge(
         if criterion.holds(observed):
             return Row(criterion, Result.PASS, observed)
         return Row(criterion, Result.FAIL, observed, reason=_outside(source.run, criterion, observed))
-    return _judge_relative(source, criterion, observed, baseline, other, error_share)
+    return _judge_relative(source, criterion, observed, baseline, other, sharing)
 
 
 def _judge_relative(
@@ -155,7 +159,7 @@ def _judge_relative(
     observed: float,
     baseline: Baseline | None,
     other: Source | None,
-    error_share: float,
+    sharing: Sequence[Criterion],
 ) -> Row:
     before, why = _observe(other, criterion) if other is not None else (None, "none was given")
     obstacle = find_incomparable(source.run, baseline) if baseline is not None else None
@@ -163,7 +167,7 @@ def _judge_relative(
         reason = f"{criterion.name} has no baseline: {obstacle or why or f'it is {before:g}'}"
         return Row(criterion, Result.INCONCLUSIVE, observed, before, reason)
     ratio = observed / before
-    compared = compare(source.run, baseline, criterion, ratio, error_share)
+    compared = compare(source.run, baseline, criterion, ratio, sharing)
     shown = f"{criterion.show(observed)}, {ratio:.3f} times the baseline of {criterion.show(before)}"
     reason = f"{criterion.name} is {shown}, limit {criterion.words()}; {compared.note}"
     return Row(criterion, compared.result, observed, before, reason)

@@ -1,16 +1,16 @@
 # Copyright: (c) 2026, The llmops.kubernetes contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The block sign-flip test: is the candidate slower than its concurrent baseline, in body or tail?
+"""The block sign-flip test: is the canary worse than the stable slot beside it, in body or tail, in any metric?
 
-Requests to both arms are interleaved one to one, so that whatever happens at a time happens to both. Time is cut into
-blocks. For each of several quantiles a block counts how many more of the candidate's requests than of the baseline's
-exceed the pooled threshold. When the arms are alike, each block could as well have had its arms swapped: all signs of
+Time is cut into blocks, and each block has a difference between the arms for each of several rows, which are quantiles
+of metrics (``block_counts``). When the arms are alike, each block could as well have had its arms swapped: all signs of
 all blocks' differences are equally likely, whatever happens inside of a block (bursts, drift, queues). The p-value is
 the share of the 2^blocks sign patterns whose statistic is at least the observed one, exactly.
 
-The statistic is the maximum over the quantiles of sum(d) / sqrt(sum(d^2)). One pattern flips a block for all quantiles
-at once, so the quantiles' correlation costs no power (Westfall and Young, 1993: the maximum as one statistic).
+The statistic is the maximum over the rows of sum(d) / sqrt(sum(d^2)). One pattern flips a block
+for all rows at once, so that their correlation costs no power and several metrics share one error (Westfall and Young,
+1993: the maximum as one statistic).
 """
 
 from __future__ import annotations
@@ -20,49 +20,67 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Callable
 
-__all__ = ["BLOCKS_MAX", "QUANTILES", "count_differences", "sign_flip_p_value"]
+__all__ = ["BLOCKS_MAX", "CLEAR", "is_clear", "sign_flip_p_value"]
 
-QUANTILES = (0.5, 0.9, 0.95, 0.99)
 # Time and memory grow with 2^(blocks / 2): 24 blocks take some 10 ms and 8 MiB.
 BLOCKS_MAX = 24
+# What ``is_clear`` has a p-value above of.
+CLEAR = 0.05
 # int.bit_count came with Python 3.10.
 _count_bits: Callable[[int], int] = getattr(int, "bit_count", lambda value: bin(value).count("1"))
 
 
-def count_differences(
-    baseline: Sequence[float], candidate: Sequence[float], blocks: int, shares: Sequence[float] = QUANTILES
-) -> tuple[tuple[int, ...], ...]:
-    """Return for each quantile the blocks' exceedances of the candidate minus those of the baseline.
+def is_clear(rows: Sequence[Sequence[int]]) -> bool:
+    """Whether it can be seen without counting that the p-value of all rows together is above 0.05.
 
-    Both arms have the same number of samples, in the order of time, the i-th of one sent together with that of the
-    other; at least one for each block.
+    More than one of 20 sign patterns has sum(d) >= sqrt(sum(d^2)) (Oleszkiewicz, 1996: P(|S| >= sigma) > 1/10). So it
+    is where no row's statistic is above 1.
     """
-    count = len(baseline)
-    pooled = sorted([*baseline, *candidate])
-    edges = [round(block * count / blocks) for block in range(blocks + 1)]
-    rows = []
-    for share in shares:
-        threshold = pooled[len(pooled) - 1 - round((1 - share) * len(pooled))]
-        pairs = [(slow > threshold) - (fast > threshold) for fast, slow in zip(baseline, candidate)]
-        rows.append(tuple(sum(pairs[start:end]) for start, end in zip(edges, edges[1:])))
-    return tuple(rows)
+    return all(sum(row) <= 0 or sum(row) ** 2 <= sum(d * d for d in row) for row in rows)
 
 
-def sign_flip_p_value(rows: Sequence[Sequence[int]]) -> float:
+def sign_flip_p_value(rows: Sequence[Sequence[int]], judged: Sequence[Sequence[int]] | None = None) -> float:
     """Return the share of all sign patterns of the blocks (columns) whose maximum over the rows is that large.
 
-    It is exact, in whole numbers. Without any excess of the candidate it is 1. All 2^B patterns are counted by halves:
-    a pattern of the first half and one of the second reach a row's limit when their sums do. For each pattern of the
-    first half, those of the second that do are the top of a sorted list, kept as bits of one number; a union over the
-    rows is then an "or", and a count of bits the number of patterns.
+    ``judged`` are those of the rows whose maximum is meant, such as one metric's; by default all. Up to 0.05 it is
+    exact, in whole numbers. Above, it may be less than the exact one, but is above 0.05 too.
     """
-    limits = _limits(rows)
-    if limits is None:
+    strongest = _strongest(rows if judged is None else judged)
+    if strongest is None or is_clear([strongest]):
         return 1.0
-    blocks = len(rows[0])
-    half = blocks // 2
+    half = len(strongest) // 2
+    alone = _count_alone(strongest, half) / (1 << len(strongest))
+    # Other rows only add patterns.
+    return alone if alone > CLEAR or len(rows) == 1 else _count_any(rows, strongest, half) / (1 << len(strongest))
+
+
+def _strongest(rows: Sequence[Sequence[int]]) -> Sequence[int] | None:
+    """Return the row with the largest statistic, None when no row has a positive sum."""
+    best, best_sum, best_square = None, 0, 1
+    for row in rows:
+        total, square = sum(row), sum(d * d for d in row)
+        if total > 0 and total * total * best_square > best_sum * best_sum * square:
+            best, best_sum, best_square = row, total, square
+    return best
+
+
+def _count_alone(row: Sequence[int], half: int) -> int:
+    """Return how many patterns have at least the row's sum: for each pattern of one half, those of the other."""
+    falling = sorted(-total for total in _signed_sums(row[half:]))
+    wanted = sum(row)
+    return sum(bisect_right(falling, total - wanted) for total in _signed_sums(row[:half]))
+
+
+def _count_any(rows: Sequence[Sequence[int]], strongest: Sequence[int], half: int) -> int:
+    """Return how many patterns have a statistic of any row that is at least that of the strongest one.
+
+    All 2^B patterns are counted by halves: a pattern of the first half and one of the second reach a row's limit when
+    their sums do. For each pattern of the first half, those of the second that do are the top of a sorted list, kept as
+    bits of one number; a union over the rows is then an "or", and a count of bits the number of patterns.
+    """
     reaching = [0] * (1 << half)
-    for row, limit in zip(rows, limits):
+    for row in rows:
+        limit = _limit(row, strongest)
         first, second = _signed_sums(row[:half]), _signed_sums(row[half:])
         order = sorted(range(len(second)), key=second.__getitem__, reverse=True)
         falling = [-second[pattern] for pattern in order]
@@ -71,29 +89,18 @@ def sign_flip_p_value(rows: Sequence[Sequence[int]]) -> float:
             tops.append(tops[-1] | 1 << pattern)
         for pattern, total in enumerate(first):
             reaching[pattern] |= tops[bisect_right(falling, total - limit)]
-    return sum(map(_count_bits, reaching)) / (1 << blocks)
+    return sum(map(_count_bits, reaching))
 
 
-def _limits(rows: Sequence[Sequence[int]]) -> list[int] | None:
-    """Return the sum that each row must reach for its statistic to be as large as the observed maximum.
+def _limit(row: Sequence[int], strongest: Sequence[int]) -> int:
+    """Return the sum that a row must reach for its statistic to be as large as that of the strongest one.
 
     T = S / sqrt(Q), and Q = sum(d^2) is the same for all patterns. So S / sqrt(Q) >= S* / sqrt(Q*) asks for the
-    smallest whole S with S^2 Q* >= S*^2 Q. None when no row has a positive sum. A row without differences asks for 1,
-    which it never reaches.
+    smallest whole S with S^2 Q* >= S*^2 Q. A row without differences asks for 1, which it never reaches.
     """
-    squares = [sum(d * d for d in row) for row in rows]
-    best_sum, best_square = 0, 1
-    for total, square in zip(map(sum, rows), squares):
-        if total > 0 and total * total * best_square > best_sum * best_sum * square:
-            best_sum, best_square = total, square
-    if best_sum == 0:
-        return None
-    limits = []
-    for square in squares:
-        needed = -(-best_sum * best_sum * square // best_square)
-        root = isqrt(needed)
-        limits.append(max(1, root + (root * root < needed)))
-    return limits
+    needed = -(-(sum(strongest) ** 2) * sum(d * d for d in row) // sum(d * d for d in strongest))
+    root = isqrt(needed)
+    return max(1, root + (root * root < needed))
 
 
 def _signed_sums(values: Sequence[int]) -> list[int]:

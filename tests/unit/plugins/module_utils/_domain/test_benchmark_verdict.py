@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -32,6 +31,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.criteria
     parse_slo,
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result
+from numpy.random import default_rng
 
 from tests.support.benchmarks import DATA, own_result, own_target
 from tests.support.latencies import draw_arms
@@ -68,6 +68,12 @@ def judge(
 def verdict(*args: Any, **more: Any) -> tuple[Result, str]:
     found = judge(*args, **more).verdict
     return found.result, "; ".join(found.reasons)
+
+
+def with_two_families(seconds: Sequence[float]) -> BenchmarkRun:
+    run = with_samples(seconds)
+    latencies = {"e2e_p95_ms": run.metrics["ttft_p95_ms"]}
+    return replace(run, samples={**run.samples, "e2e": run.samples["ttft"]}, metrics={**run.metrics, **latencies})
 
 
 def with_samples(seconds: Sequence[float | None], **target: Any) -> BenchmarkRun:
@@ -280,15 +286,15 @@ def test_a_baseline_that_cannot_be_compared_is_inconclusive(change: dict[str, An
 
 
 def test_a_doubt_about_a_client_is_told_once_when_it_asked_both_side_by_side() -> None:
-    before, same = draw_arms("iid", 600, Random(1))
+    before, same = draw_arms("iid", 600, default_rng(1))
     doubts = ("client too slow",)
     run, other = (replace(with_samples(each), doubts=doubts) for each in (same, before))
     assert verdict(run, relative(), other, True) == (Result.INCONCLUSIVE, "client too slow")
 
 
 def test_a_stored_baseline_with_samples_fails_only_beyond_doubt() -> None:
-    before, same = draw_arms("iid", 600, Random(1))
-    _same, slower = draw_arms("+50", 600, Random(2))
+    before, same = draw_arms("iid", 600, default_rng(1))
+    _same, slower = draw_arms("+50", 600, default_rng(2))
     stored = with_samples(before)
     result, reasons = verdict(with_samples(slower), relative(), stored)
     assert result is Result.FAIL
@@ -300,15 +306,15 @@ def test_a_stored_baseline_with_samples_fails_only_beyond_doubt() -> None:
 
 
 def test_a_difference_within_noise_is_inconclusive() -> None:
-    before, _other = draw_arms("iid", 80, Random(1))
-    _same, slower = draw_arms("+10", 80, Random(4))
+    before, _other = draw_arms("iid", 80, default_rng(1))
+    _same, slower = draw_arms("+10", 80, default_rng(4))
     result, reasons = verdict(with_samples(slower), relative(), with_samples(before))
     assert result is Result.INCONCLUSIVE
     assert "but within noise" in reasons
 
 
 def test_bursts_make_a_difference_to_a_stored_baseline_inconclusive() -> None:
-    before, now = draw_arms("iid", 600, Random(1))
+    before, now = draw_arms("iid", 600, default_rng(1))
     now[100:200] = [each * 5 for each in now[100:200]]
     result, reasons = verdict(with_samples(now), relative(), with_samples(before))
     assert result is Result.INCONCLUSIVE
@@ -322,40 +328,51 @@ def test_samples_that_are_all_lost_are_inconclusive() -> None:
 
 
 def test_a_baseline_beside_it_is_judged_by_the_canary_judge() -> None:
-    before, slower = draw_arms("+50", 600, Random(2))
+    before, slower = draw_arms("+50", 600, default_rng(2))
     result, reasons = verdict(with_samples(slower), relative(), with_samples(before), True)
     assert result is Result.FAIL
-    assert "the candidate is slower than the baseline beside it" in reasons
-    before, same = draw_arms("iid", 600, Random(1))
+    assert "the canary is worse than the stable slot beside it" in reasons
+    before, same = draw_arms("iid", 600, default_rng(1))
     found = judge(with_samples(same), relative(), with_samples(before), True)
     assert found.verdict.result is Result.PASS
     assert "a slowdown to 1.20 times would have been seen with 80 % power" in found.rows[-1].reason
 
 
 def test_a_pass_of_few_pairs_claims_no_power() -> None:
-    before, same = draw_arms("iid", 80, Random(1))
+    before, same = draw_arms("iid", 80, default_rng(1))
     found = judge(with_samples(same), relative(), with_samples(before), True)
     assert found.verdict.result is Result.PASS
     assert "power" not in found.rows[-1].reason
 
 
-def test_a_pair_of_which_one_has_failed_is_left_out_of_both() -> None:
-    before, now = draw_arms("iid", 100, Random(1))
+def test_a_failed_request_has_no_latency_and_leaves_the_others_compared() -> None:
+    before, now = draw_arms("iid", 100, default_rng(1))
     run, stored = with_samples([None, *now[1:]]), with_samples([*before[:-1], None])
     (criterion,) = relative()
-    compared = compare(run, Baseline(stored, beside=True), criterion, 1.0)
-    assert "of 98 pairs" in compared.note
+    compared = compare(run, Baseline(stored, beside=True), criterion, 1.0, [criterion])
+    assert compared.result is Result.PASS
+    assert "not worse beyond the margin" in compared.note
 
 
-def test_the_error_is_shared_by_all_that_is_compared() -> None:
-    before, same = draw_arms("iid", 600, Random(1))
-    run, stored = with_samples(same), with_samples(before)
+def test_metrics_that_are_compared_side_by_side_share_one_error_in_one_test() -> None:
+    before, slower = draw_arms("+50", 600, default_rng(2))
+    run, stored = (with_two_families(arm) for arm in (slower, before))
     both = judge(run, [*relative("e2e_p95_ms"), *relative()], stored, True)
-    assert "limit 0.01)" in both.rows[-1].reason
-    assert "limit 0.02)" in judge(run, relative(), stored, True).rows[-1].reason
+    assert [row.result for row in both.rows[-2:]] == [Result.FAIL, Result.FAIL]
+    assert "ttft <= 1.05 x baseline: the canary is worse" in both.rows[-1].reason
+    assert "limit 0.022)" in both.rows[-1].reason
+    assert "limit 0.022)" in judge(run, relative(), stored, True).rows[-1].reason
+
+
+def test_metrics_that_are_compared_with_a_stored_baseline_have_a_part_of_the_error_each() -> None:
+    before, slower = draw_arms("+50", 600, default_rng(2))
+    run, stored = (with_two_families(arm) for arm in (slower, before))
+    both = judge(run, [*relative("e2e_p95_ms"), *relative()], stored)
+    assert "limit 0.011)" in both.rows[-1].reason
+    assert "limit 0.022)" in judge(run, relative(), stored).rows[-1].reason
 
 
 def test_a_limit_from_below_on_a_latency_is_judged_by_the_limit_alone() -> None:
-    before, same = draw_arms("iid", 600, Random(1))
+    before, same = draw_arms("iid", 600, default_rng(1))
     found = judge(with_samples(same), relative(percent=-50, operator=">="), with_samples(before))
     assert "no test for this direction" in found.rows[-1].reason

@@ -10,7 +10,8 @@ import pytest
 import scipy.stats
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.sign_flip import (
     BLOCKS_MAX,
-    count_differences,
+    CLEAR,
+    is_clear,
     sign_flip_p_value,
 )
 from hypothesis import given, settings
@@ -21,10 +22,10 @@ ROWS = st.integers(1, 9).flatmap(
 )
 
 
-def by_enumeration(rows: list[list[int]]) -> float:
+def by_enumeration(rows: list[list[int]], judged: list[list[int]] | None = None) -> float:
     """Return the p-value by looking at every pattern, in floating point."""
     scales = [sum(d * d for d in row) ** 0.5 or 1.0 for row in rows]
-    observed = max(sum(row) / scale for row, scale in zip(rows, scales))
+    observed = max(sum(row) / (sum(d * d for d in row) ** 0.5 or 1.0) for row in judged or rows)
     patterns = list(product((1, -1), repeat=len(rows[0])))
     reaching = sum(
         max(sum(s * d for s, d in zip(signs, row)) / scale for row, scale in zip(rows, scales)) >= observed - 1e-9
@@ -35,8 +36,24 @@ def by_enumeration(rows: list[list[int]]) -> float:
 
 @given(ROWS)
 @settings(deadline=None)
-def test_p_value_is_that_of_all_patterns(rows: list[list[int]]) -> None:
-    assert sign_flip_p_value(rows) == by_enumeration(rows)
+def test_p_value_is_that_of_all_patterns_up_to_the_level_that_matters(rows: list[list[int]]) -> None:
+    found, exact = sign_flip_p_value(rows), by_enumeration(rows)
+    assert found == exact if exact <= CLEAR else found > CLEAR
+
+
+@given(ROWS)
+@settings(deadline=None)
+def test_p_value_of_one_metric_counts_the_patterns_of_all(rows: list[list[int]]) -> None:
+    found, exact = sign_flip_p_value(rows, rows[:1]), by_enumeration(rows, rows[:1])
+    assert found == exact if exact <= CLEAR else found > CLEAR
+    assert found >= min(CLEAR, sign_flip_p_value(rows[:1]))
+
+
+@given(ROWS)
+@settings(deadline=None)
+def test_what_is_clear_without_counting_has_a_p_value_above_the_level(rows: list[list[int]]) -> None:
+    if is_clear(rows):
+        assert by_enumeration(rows) > CLEAR
 
 
 @given(st.lists(st.integers(-9, 9), min_size=2, max_size=12).filter(lambda row: sum(row) > 0))
@@ -49,22 +66,9 @@ def test_p_value_of_one_row_agrees_with_scipys_permutation_test(row: list[int]) 
         vectorized=True,
         alternative="greater",
     )
-    assert sign_flip_p_value([row]) == pytest.approx(test.pvalue)
+    found = sign_flip_p_value([row])
+    assert found == pytest.approx(test.pvalue) if test.pvalue <= CLEAR else found > CLEAR
 
 
 def test_the_smallest_p_value_is_one_pattern_of_all() -> None:
     assert sign_flip_p_value([[3] * BLOCKS_MAX, [1] * BLOCKS_MAX]) == 2**-BLOCKS_MAX
-
-
-def test_blocks_count_the_candidates_exceedances_minus_the_baselines() -> None:
-    baseline = [1.0, 1.0, 9.0, 1.0, 1.0, 1.0]
-    candidate = [1.0, 9.0, 1.0, 9.0, 1.0, 9.0]
-    assert count_differences(baseline, candidate, 3, (0.6,)) == ((1, 0, 1),)
-
-
-@given(st.integers(8, 40), st.integers(1, 8))
-@settings(deadline=None)
-def test_every_pair_is_in_one_block(pairs: int, blocks: int) -> None:
-    rows = count_differences([0.0] * pairs, [float(place) for place in range(pairs)], blocks)
-    assert {len(row) for row in rows} == {blocks}
-    assert sum(rows[0]) == pairs - 1

@@ -183,7 +183,7 @@ def test_two_targets_of_one_run_are_judged_beside_each_other() -> None:
         criteria=[SLOWER],
     )
     assert outcome.result["verdict"] == "fail"
-    assert "the candidate is slower than the baseline beside it" in outcome.result["reasons"][0]
+    assert "the canary is worse than the stable slot beside it" in outcome.result["reasons"][0]
 
 
 def test_lines_of_one_file_were_not_taken_beside_each_other() -> None:
