@@ -147,7 +147,7 @@ options:
     default: 3600
   result_path:
     description:
-      - File of this machine that gets the whole result as JSON as soon as it is measured, for
+      - File of this machine that gets the whole result as JSON as soon as it is measured or interrupted, for
         M(llmops.kubernetes.benchmark_gate) and others. Its folder must exist. C(docs/benchmark-result.md) and
         C(docs/benchmark-result.schema.json) of the collection describe it.
     type: path
