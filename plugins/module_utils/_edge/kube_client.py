@@ -47,6 +47,9 @@ RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "DaemonSet": ("apis/apps/v1", "daemonsets", True),
     "Deployment": ("apis/apps/v1", "deployments", True),
     "Event": ("api/v1", "events", True),
+    "HTTPRoute": ("apis/gateway.networking.k8s.io/v1", "httproutes", True),
+    "HorizontalPodAutoscaler": ("apis/autoscaling/v2", "horizontalpodautoscalers", True),
+    "IngressRoute": ("apis/traefik.io/v1alpha1", "ingressroutes", True),
     "Job": ("apis/batch/v1", "jobs", True),
     "Lease": ("apis/coordination.k8s.io/v1", "leases", True),
     "Namespace": ("api/v1", "namespaces", False),
@@ -65,13 +68,18 @@ RESOURCES: Mapping[str, tuple[str, str, bool]] = {
     "ResourceSlice": ("apis/resource.k8s.io/v1", "resourceslices", False),
     "ResourceSlice.v1beta1": ("apis/resource.k8s.io/v1beta1", "resourceslices", False),
     "ResourceSlice.v1beta2": ("apis/resource.k8s.io/v1beta2", "resourceslices", False),
+    "Route": ("apis/route.openshift.io/v1", "routes", True),
     "RuntimeClass": ("apis/node.k8s.io/v1", "runtimeclasses", False),
+    "ScaledObject": ("apis/keda.sh/v1alpha1", "scaledobjects", True),
     "Secret": ("api/v1", "secrets", True),
     "Service": ("api/v1", "services", True),
     "ServiceAccount": ("api/v1", "serviceaccounts", True),
+    "TraefikService": ("apis/traefik.io/v1alpha1", "traefikservices", True),
+    "VirtualService": ("apis/networking.istio.io/v1", "virtualservices", True),
 }
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
 _MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
 _METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _PAGE_SIZE = 1000  # of nodes with their images some 10 MB; the pages after the first cost the server more
 _LAST_REQUEST_SECONDS = 1.0
@@ -170,6 +178,24 @@ class KubeClient:
         what = f"patching {kind} {_place(namespace, name)}"
         sent = self._send("PATCH", path, what, body=change, content_type=_MERGE, accept=_METADATA_ONLY)
         return self._expect(*sent, what)
+
+    def patch_json(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Patch an object by operations and return it; a test among them that does not hold is an HTTP 422.
+
+        They must test what they change, so that a patch that is sent twice has one effect.
+        """
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict", **({"dryRun": "All"} if dry_run else {})}
+        path = _path(kind, namespace, name) + "?" + urlencode(query)
+        what = f"patching {kind} {_place(namespace, name)}"
+        return self._expect(*self._send("PATCH", path, what, body=list(operations), content_type=_JSON_PATCH), what)
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object; never sent twice once the server may have seen it."""

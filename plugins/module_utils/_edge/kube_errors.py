@@ -14,7 +14,7 @@ _NEXT_STEPS = {
     401: "The credentials are not accepted or have expired: renew the token or the client certificate",
     403: "Ask for this permission: roles/model_server/files/rbac-deployer.yml holds what is enough for releases, "
     "rbac-planner.yml beside it to see what the cluster has, rbac-benchmark.yml to send load, "
-    "roles/gpu_node/files/rbac-nodes.yml to change nodes",
+    "rbac-traffic.yml to share traffic, roles/gpu_node/files/rbac-nodes.yml to change nodes",
     404: "Check the name, and that the cluster's version has this API",
     409: "Another tool owns these fields: stop it, or set force_conflicts: true to take them over",
     413: "The object is larger than the API server takes",

@@ -25,6 +25,7 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.probe_jo
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.clock import SystemClock
 from ansible_collections.llmops.kubernetes.plugins.module_utils._edge.kube_client import KubeClient
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import ask as asking
+from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import count as counting
 from ansible_collections.llmops.kubernetes.plugins.module_utils._engine import probe as script
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
 
@@ -54,6 +55,10 @@ class ControllerProber:
     def ask(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the answers of ``_engine/ask.py``."""
         return asking.ask(dict(request), self._api_key(deployment))
+
+    def count(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the observation of ``_engine/count.py``."""
+        return counting.count(dict(request), self._api_key(deployment))
 
     def _api_key(self, deployment: Mapping[str, Any]) -> str:
         for variable in find_engine(deployment).get("env") or ():
@@ -119,6 +124,16 @@ class ClusterProber:
         seen = _marked(log)
         if len(seen) == wanted and all(isinstance(each, dict) for each in seen):
             return seen
+        raise self._nothing_seen(deployment, pod, log)
+
+    def count(self, deployment: Mapping[str, Any], request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the observation of ``_engine/count.py``; ClusterError where the Job does not come to its end."""
+        source = join_sources(*((each.__name__, inspect.getsource(each)) for each in (script, counting)))
+        seconds_max = asking_job_seconds_max(request)
+        pod, log = self._run(deployment, request, source, seconds_max, _LOG_LINES, _LOG_BYTES)
+        seen = _marked(log)
+        if len(seen) == 1 and isinstance(seen[0], dict):
+            return seen[0]
         raise self._nothing_seen(deployment, pod, log)
 
     def _run(

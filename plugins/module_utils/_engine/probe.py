@@ -66,6 +66,7 @@ def _request(
         headers["Authorization"] = "Bearer " + api_key
     elif target.get("authorization"):
         headers["Authorization"] = target["authorization"]
+    headers.update(target.get("headers") or {})
     connection = _connection(target, timeout_seconds)
     try:
         end = time.monotonic() + timeout_seconds

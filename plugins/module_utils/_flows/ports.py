@@ -70,6 +70,17 @@ class ClusterApi(Protocol):
     ) -> dict[str, Any]:
         """Merge a change that carries the resourceVersion it is meant for; return the object's metadata."""
 
+    def patch_json(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        """Patch by operations (RFC 6902) that test what they are meant for; return the object."""
+
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Create an object."""
 

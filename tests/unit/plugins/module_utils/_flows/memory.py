@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable
 
+from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.json_patch import apply_patches
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError
 
 Key = tuple[str, str, str]
@@ -195,6 +196,34 @@ class MemoryCluster:
             self._write(f"patch {kind} {name}")
             after = self.put(after)
         return copy.deepcopy({"metadata": after["metadata"]})
+
+    def patch_json(
+        self,
+        kind: str,
+        namespace: str | None,
+        name: str,
+        operations: Sequence[Mapping[str, Any]],
+        *,
+        dry_run: bool = False,
+    ) -> dict[str, Any]:
+        self._check("patch", kind)
+        if event := self.before_patch.pop(name, None):
+            event()
+        found = self.objects.get(self._key(kind, namespace, name))
+        if found is None:
+            raise ClusterError(f"{kind} {name} not found", {"status": 404})
+        try:
+            after = apply_patches(found, operations)
+        except ValueError as error:
+            raise ClusterError(f"Failed patching {kind} {name}: HTTP 422: {error}", {"status": 422}) from error
+        if f"{kind} {name}" in self.refused:
+            raise ClusterError(f"Failed patching {kind} {name}: HTTP 422 is invalid", {"status": 422})
+        if not dry_run:
+            self._write(f"patch {kind} {name}")
+            if "generation" in after["metadata"]:
+                after["metadata"]["generation"] += after.get("spec") != found.get("spec")
+            after = self.put(after)
+        return copy.deepcopy(after)
 
     def create(self, item: Mapping[str, Any]) -> dict[str, Any]:
         self._check("create", item["kind"])
