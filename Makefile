@@ -36,7 +36,7 @@ demo: $(ready) apt-binding ## A local cluster with a model that answers, from no
 
 test: $(ready) apt-binding ## Every test: the checks while the cluster starts, then the tests on the cluster
 	@$(side_by_side) --jobs 3 check importer:check? cluster engine-files engine:cluster,engine-files \
-		kwok:cluster? e2e:engine,check?,kwok? molecule:engine,e2e?
+		tools:cluster? e2e:engine,check?,tools? molecule:engine,e2e?
 
 check: $(ready) ## Every check that needs no cluster
 	@$(side_by_side) --quiet --logs build/logs/check $(checks)
@@ -98,7 +98,7 @@ licence: $(ready) ## Copyright and licence of every file
 
 ## Parts of `make demo` and `make test`
 
-.PHONY: cluster engine-files engine deploy chat kwok e2e molecule benchmarks
+.PHONY: cluster engine-files engine deploy chat tools e2e molecule benchmarks
 cluster: $(ready) ## The local one-node cluster
 	@ansible-playbook -i inventories/local playbooks/local_cluster.yml
 
@@ -114,7 +114,7 @@ deploy: $(ready) ## Deploy the model servers of inventories/local
 chat: $(ready) ## Ask the deployed model something through its Service
 	@ansible-playbook -i inventories/local playbooks/demo.yml
 
-kwok: $(ready) ## Programs and the chart that only tests need
+tools: $(ready) ## Programs, schemas and the chart that only the tests need
 	@ansible-playbook -i inventories/local tests/tools.yml
 
 e2e: $(ready) ## Tests on the local cluster (which must be up), and of the tools that they use

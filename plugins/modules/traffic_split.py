@@ -154,7 +154,10 @@ options:
     type: bool
     default: false
   confirm_seconds:
-    description: Seconds that the router may take to accept the route, or new pods to become ready.
+    description:
+      - Seconds that the router may take to accept the route, or new pods to become ready.
+      - Also, after a change, for how long a count that fails is repeated, since routers say that they have taken a
+        route a moment before it is in force.
     type: float
     default: 60.0
   state:
@@ -178,6 +181,9 @@ notes:
   - What it needs in the namespace of the release is in C(roles/model_server/files/rbac-traffic.yml).
   - O(fail_on) matters with O(verify) only; that a router does not accept the route is always a failure. Weights stay as
     they were written then, for whoever runs the canary to decide.
+  - While replicas share, the Service selects both slots and the Deployments have other numbers than the release says.
+    M(llmops.kubernetes.model_server) refuses to write over them then, and works again with all traffic in the stable
+    slot.
 author:
   - The llmops.kubernetes contributors (@llmops)
 seealso:
@@ -289,6 +295,11 @@ observed:
       type: dict
       returned: when requests were counted
       sample: {blue: 1158, green: 58}
+    rounds:
+      description: How often it was counted; the last count is shown.
+      type: int
+      returned: when requests were counted
+      sample: 1
     sent:
       description: Requests that were sent.
       type: int

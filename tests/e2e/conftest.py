@@ -21,6 +21,7 @@ import pytest
 from tests.e2e.namespaces import make_namespaces
 from tests.e2e.releases import Places, RealServer, find_places, vllm
 from tests.support.cluster import AuditLog, Cluster
+from tests.support.gateway import Gateway, install_schemas, run_gateway
 from tests.support.gpus import Gpus, borrow_gpus
 from tests.support.kwok import PretendedNodes, run_kwok
 from tests.support.playbooks import Project, run_module
@@ -104,3 +105,15 @@ def _pretended(
     """Return the maker of pretended nodes, for which kwok runs from the first test that asks to the end."""
     with run_kwok(cluster, make_namespace("kwok"), tmp_path_factory.mktemp("kwok")) as nodes:
         yield nodes
+
+
+@pytest.fixture(name="gateway", scope="session")
+def _gateway(
+    cluster: Cluster, make_namespace: MakeNamespace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """Return a real gateway, which runs from the first test that asks to the end; schemas of routers come with it."""
+    with (
+        install_schemas(cluster),
+        run_gateway(cluster, make_namespace("gateway"), tmp_path_factory.mktemp("gateway")) as gateway,
+    ):
+        yield gateway

@@ -26,6 +26,8 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict 
 
 __all__ = ["Istio"]
 
+# 0s was none, too, until the schema took 1 ms at least.
+_TIMEOUT = "Remove it: without, an answer may take as long as it does"
 _RETRIES = "Set retries.attempts: 0, else a request may be answered twice, and by the other slot"
 _CLUSTER_DOMAIN = ".svc.cluster.local"
 
@@ -50,8 +52,8 @@ class Istio:
             if value is None or not any(character in "123456789" for character in value):
                 found.append(Timeout(f"{where}.timeout", value, None))
             else:
-                patch = {"op": "add", "path": f"{pointer}/timeout", "value": "0s"}
-                found.append(Timeout(f"{where}.timeout", value, "Set timeout: 0s", (patch,)))
+                patch = {"op": "remove", "path": f"{pointer}/timeout"}
+                found.append(Timeout(f"{where}.timeout", value, _TIMEOUT, (patch,)))
             if retries.get("attempts") == 0:
                 found.append(Timeout(f"{where}.retries.attempts", "0", None))
             else:
@@ -79,7 +81,7 @@ class Istio:
 
     def render(self, spec: RouteSpec, weights: Mapping[str, int]) -> tuple[dict[str, Any], ...]:
         """Return a VirtualService without a time-out and without retries."""
-        common = {"timeout": "0s", "retries": {"attempts": 0}}
+        common = {"retries": {"attempts": 0}}
         rules: list[dict[str, Any]] = []
         for slot in SLOTS if spec.pin else ():
             match = [{"headers": {PIN_HEADER: {"exact": slot}}}]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.addresses import find_address_problem
@@ -130,7 +131,7 @@ def _parse_verification(raw: Mapping[str, Any], problems: list[Problem]) -> Veri
     if (verification.requests or 0) < 0:
         problems.append(Problem("verify.requests", "is out of range", str(verification.requests), "zero or more"))
     for name in ("seconds", "concurrency", "timeout_seconds"):
-        if not getattr(verification, name) > 0:
-            number = f"{getattr(verification, name):g}"
-            problems.append(Problem(f"verify.{name}", "is out of range", number, "a number above zero"))
+        value = getattr(verification, name)
+        if not isfinite(value) or value <= 0:
+            problems.append(Problem(f"verify.{name}", "is out of range", f"{value:g}", "a number above zero"))
     return verification

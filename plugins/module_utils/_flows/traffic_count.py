@@ -20,10 +20,12 @@ from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.traffic_
 )
 from ansible_collections.llmops.kubernetes.plugins.module_utils._domain.verdict import Result, Verdict
 from ansible_collections.llmops.kubernetes.plugins.module_utils._errors import ClusterError, InputError, Problem
-from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import ClusterApi
+from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.ports import Clock, ClusterApi
 from ansible_collections.llmops.kubernetes.plugins.module_utils._flows.slots import engine_url
 
 __all__ = ["Proof", "TrafficCounter", "check_verification", "find_ready_pods", "prove_split"]
+
+_PAUSE_SECONDS = 0.5
 
 
 class TrafficCounter(Protocol):
@@ -74,10 +76,16 @@ def prove_split(
     way: tuple[str | None, Pin | None, str | None],
     counter: TrafficCounter,
     api: ClusterApi,
+    clock: Clock,
     *,
     with_foreign: bool,
+    settle_seconds: float,
 ) -> Proof:
-    """Return what the counters say; ``place`` is namespace and name, ``way`` the address, a pin and a host."""
+    """Return what the counters say; ``place`` is namespace and name, ``way`` the address, a pin and a host.
+
+    A router says that it has taken a route a moment before it shares by it: a count that fails is repeated as long as
+    ``settle_seconds`` are not over, and the last one counts.
+    """
     namespace, name = place
     url, pin, host = way
     deployments = {slot: api.get("Deployment", namespace, f"{name}-{slot}") for slot in labels.SLOTS}
@@ -105,13 +113,19 @@ def prove_split(
         "seconds_max": wanted.seconds,
         "watch_seconds": wanted.seconds,
     }
-    try:
-        seen = counter.count(asked, request)
-    except ClusterError as error:
-        return Proof(Verdict(Result.INCONCLUSIVE, (error.message,)))
-    counted = _read(seen, pods)
-    verdict = judge_split(weights, counted, with_foreign=with_foreign)
+    end, rounds = clock.monotonic() + settle_seconds, 0
+    while True:
+        rounds += 1
+        try:
+            counted = _read(counter.count(asked, request), pods)
+        except ClusterError as error:
+            return Proof(Verdict(Result.INCONCLUSIVE, (error.message,)))
+        verdict = judge_split(weights, counted, with_foreign=with_foreign)
+        if verdict.result is not Result.FAIL or clock.monotonic() >= end:
+            break
+        clock.sleep(_PAUSE_SECONDS)
     observed = {
+        "rounds": rounds,
         "requests_by_slot": dict(counted.by_slot),
         "sent": counted.sent,
         "answered": counted.answered,

@@ -81,7 +81,9 @@ class _Replicas:
             (*way, request.verify.host),
             self.counter,
             self.api,
+            self.clock,
             with_foreign=False,
+            settle_seconds=0.0 if plan.is_done else request.confirm_seconds,
         )
         failed = proof.verdict.result.value in request.fail_on
         return self._end(plan, service, before, proof.verdict, proof.observed, failed=failed)

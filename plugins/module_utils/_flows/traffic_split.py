@@ -126,7 +126,16 @@ class _Split:
         foreign = any(rule.foreign for rule in self._rules(work.after) if rule.is_split)
         place = (request.namespace, request.name)
         proof: Proof = prove_split(
-            request.verify, request.weights, place, pods, way, self.counter, self.api, with_foreign=foreign
+            request.verify,
+            request.weights,
+            place,
+            pods,
+            way,
+            self.counter,
+            self.api,
+            self.clock,
+            with_foreign=foreign,
+            settle_seconds=request.confirm_seconds if work.changed else 0.0,
         )
         failed = proof.verdict.result.value in request.fail_on
         return self._end(work, proof.verdict, proof.observed, failed=failed)

@@ -10,7 +10,7 @@ import re
 import pytest
 import yaml
 
-PROGRAMS = ["coredns", "fakegpu", "helm", "kube", "kwok", "pause"]
+PROGRAMS = ["coredns", "fakegpu", "helm", "kube", "kwok", "pause", "traefik"]
 
 
 def load(path):

@@ -94,7 +94,7 @@ def test_a_router_that_keeps_to_the_weights_passes_and_one_that_halves_them_does
 
 def test_failed_requests_fail_and_are_told_by_kind() -> None:
     result, words = judge(50, (40, 40), sent=90, answered=80, failures={"HTTP 503": 9, "timed out": 1})
-    assert (result, words.split(" slot ")[0]) == (
+    assert (result, words.split(" slot ", maxsplit=1)[0]) == (
         Result.FAIL,
         "10 of 90 requests failed: 9 of HTTP 503, 1 of timed out",
     )

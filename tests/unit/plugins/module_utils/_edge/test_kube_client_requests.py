@@ -181,6 +181,20 @@ def test_a_patch_carries_its_change_as_it_is_and_asks_for_no_more_than_the_metad
     assert asked.header("accept") == ["application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"]
 
 
+def test_a_patch_by_operations_goes_as_it_is_and_gives_the_object_back(api, answers):
+    operations = [{"op": "test", "path": "/metadata/generation", "value": 3}]
+    client = answers(json_reply({"spec": {}}), refusal(422, "the test failed"))
+    assert client.patch_json("HTTPRoute", "llm", "chat", operations, dry_run=True) == {"spec": {}}
+    asked = only(api)
+    path = "/apis/gateway.networking.k8s.io/v1/namespaces/llm/httproutes/chat"
+    assert (asked.method, asked.path, asked.body) == ("PATCH", path, operations)
+    assert (asked.query["fieldManager"], asked.query["dryRun"]) == ("llmops.kubernetes", "All")
+    assert asked.header("content-type") == ["application/json-patch+json"]
+    with pytest.raises(ClusterError, match=r"Failed patching HTTPRoute llm/chat on .* the test failed") as caught:
+        client.patch_json("HTTPRoute", "llm", "chat", operations)
+    assert caught.value.details["status"] == 422
+
+
 @pytest.mark.parametrize("status", [404, 409])
 def test_a_patch_of_what_is_gone_or_has_changed_is_an_error_with_its_status(answers, status):
     client = answers(refusal(status, "no such version"))

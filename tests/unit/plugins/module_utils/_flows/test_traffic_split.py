@@ -235,6 +235,16 @@ def test_a_router_that_ignores_weights_fails(cluster: MemoryCluster) -> None:
     assert (kept.failure, kept.result["verdict"]) == (None, "fail")
 
 
+def test_a_router_may_take_a_moment_after_a_change(cluster: MemoryCluster) -> None:
+    clock, counter = MemoryClock(), Counter(blue=100)
+    clock.at(2, lambda: counter.percents.update(blue=90, green=10))
+    outcome = split(cluster, counter=counter, clock=clock, verify=Verification(URL))
+    assert (outcome.result["verdict"], outcome.result["observed"]["rounds"]) == ("pass", 5)
+    counter.percents.update(blue=100, green=0)
+    again = split(cluster, counter=counter, verify=Verification(URL))
+    assert (again.result["verdict"], again.result["observed"]["rounds"]) == ("fail", 1)
+
+
 def test_pinned_requests_must_all_reach_their_slot(cluster: MemoryCluster) -> None:
     counter = Counter(green=100)
     outcome = split(cluster, counter=counter, verify=Verification(URL, slot="green"))

@@ -1,0 +1,17 @@
+// Copyright: (c) 2026, The llmops.kubernetes contributors
+// GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// Package dns would hold the DNS services.
+package dns
+
+import (
+	"errors"
+
+	"github.com/go-acme/lego/v4/challenge"
+)
+
+// NewDNSChallengeProviderByName refuses.
+func NewDNSChallengeProviderByName(string) (challenge.Provider, error) {
+	return nil, errors.New("this Traefik is built without ACME")
+}
