@@ -112,8 +112,6 @@ def _gateway(
     cluster: Cluster, make_namespace: MakeNamespace, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """Return a real gateway, which runs from the first test that asks to the end; schemas of routers come with it."""
-    with (
-        install_schemas(cluster),
-        run_gateway(cluster, make_namespace("gateway"), tmp_path_factory.mktemp("gateway")) as gateway,
-    ):
+    namespace, folder = make_namespace("gateway"), tmp_path_factory.mktemp("gateway")
+    with install_schemas(cluster, namespace), run_gateway(cluster, namespace, folder) as gateway:
         yield gateway

@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.conftest import MakeNamespace
 from tests.e2e.releases import Places, put_green_slot, standin, standin_configmap
 from tests.e2e.roles import GROUP, bind_role, each_verb, load_rules, rules_without, wait_bound
-from tests.support.cluster import AuditLog, Cluster
+from tests.support.cluster import AuditLog, Cluster, ClusterRefusal
 from tests.support.gateway import Gateway
 from tests.support.playbooks import run_module
 from tests.support.processes import request
@@ -102,6 +102,21 @@ def test_the_pods_answer_in_the_parts_that_are_wanted_and_a_second_run_changes_n
         counted = {slot: count - before[slot] for slot, count in yard.counted().items()}
         assert (again["changed"], again["verdict"]) == (False, "inconclusive")
         assert counted == again["observed"]["requests_by_slot"]
+
+
+def test_the_server_refuses_a_patch_for_another_generation_and_status_makes_none(yard: Yard) -> None:
+    """What a split relies on where somebody changes the route between its reading and its patch."""
+    path = yard.cluster.path("HTTPRoute", yard.namespace, "chat")
+    generation = yard.cluster.call("GET", path)["metadata"]["generation"]
+    for value, status in ((generation - 1, 422), (generation, 200)):
+        guard = [{"op": "test", "path": "/metadata/generation", "value": value}]
+        try:
+            seen = 200
+            yard.cluster.call("PATCH", path, guard, "application/json-patch+json")
+        except ClusterRefusal as refusal:
+            seen = refusal.status
+        assert seen == status
+    assert yard.cluster.call("GET", path)["metadata"]["generation"] == generation
 
 
 def test_a_header_leads_to_one_slot_whatever_the_weights(yard: Yard) -> None:

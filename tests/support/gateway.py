@@ -4,7 +4,8 @@
 """A real gateway for the tests: Traefik beside the cluster, with the Gateway API, and the schemas of other routers.
 
 Definitions of custom resources are the cluster's, for all tests: they are put there once, and go at the end with
-whatever is of them. Traefik runs on this machine, so that both the machine and pods reach it by one address.
+whatever is of them. They are owned by a namespace of the tests, so that a killed session leaves none for ever.
+Traefik runs on this machine, so that both the machine and pods reach it by one address.
 """
 
 from __future__ import annotations
@@ -41,7 +42,6 @@ FILES: dict[str, Sequence[str]] = {
 }
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CONTROLLER = "traefik.io/gateway-controller"
-CLASS = "llmops-tests"
 WAIT_SECONDS_MAX = 60.0
 
 
@@ -73,19 +73,44 @@ def _is_established(cluster: Cluster, name: str) -> bool:
     return conditions.get("Established") == "True"
 
 
+def _find(cluster: Cluster, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = cluster.call("GET", f"{DEFINITIONS}/{name}")
+    except ClusterRefusal as refusal:
+        if refusal.status != 404:
+            raise
+        return None
+    return found
+
+
+def _is_gone(cluster: Cluster, name: str) -> bool:
+    return _find(cluster, name) is None
+
+
+def _stays(cluster: Cluster, item: dict[str, Any]) -> bool:
+    """Tell whether a definition was there before the tests; those of an ended session go with its namespace."""
+    meta = item["metadata"]
+    owners = [cluster.get("Namespace", "", owner["name"]) for owner in meta.get("ownerReferences", [])]
+    ending = "deletionTimestamp" in meta or any(
+        each is None or "deletionTimestamp" in each["metadata"] for each in owners
+    )
+    return not ending
+
+
 @contextmanager
-def install_schemas(cluster: Cluster) -> Iterator[None]:
+def install_schemas(cluster: Cluster, namespace: str) -> Iterator[None]:
     """Put the definitions into the cluster until the block ends; those that are there already stay as they are."""
-    made = []
+    owner, made = cluster.owner(namespace), []
     try:
         for item in read_schemas():
             name = item["metadata"]["name"]
-            try:
-                cluster.call("POST", DEFINITIONS, item)
-                made.append(name)
-            except ClusterRefusal as refusal:
-                if refusal.status != 409:
-                    raise
+            there = _find(cluster, name)
+            if there is not None and _stays(cluster, there):
+                continue
+            wait_until(partial(_is_gone, cluster, name), WAIT_SECONDS_MAX, f"end of the old {name}")
+            item["metadata"]["ownerReferences"] = [owner]
+            cluster.call("POST", DEFINITIONS, item)
+            made.append(name)
         for name in made:
             wait_until(partial(_is_established, cluster, name), WAIT_SECONDS_MAX, f"definition {name}")
         yield
@@ -136,7 +161,7 @@ def run_gateway(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Gate
         {
             "apiVersion": api,
             "kind": "GatewayClass",
-            "metadata": {"name": CLASS, **owner},
+            "metadata": {"name": namespace, **owner},
             "spec": {"controllerName": CONTROLLER},
         }
     )
@@ -148,7 +173,7 @@ def run_gateway(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Gate
             "apiVersion": api,
             "kind": "Gateway",
             "metadata": {"name": "public", "namespace": namespace},
-            "spec": {"gatewayClassName": CLASS, "listeners": [listener]},
+            "spec": {"gatewayClassName": namespace, "listeners": [listener]},
         }
     )
     env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
@@ -167,4 +192,4 @@ def run_gateway(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Gate
     finally:
         process.terminate()
         process.wait(timeout=10)
-        cluster.delete("GatewayClass", "", CLASS)
+        cluster.delete("GatewayClass", "", namespace)
