@@ -53,7 +53,6 @@ class _Replicas:
     def __init__(self, request: TrafficRequest, api: ClusterApi, counter: TrafficCounter, clock: Clock) -> None:
         self.request, self.api, self.counter, self.clock = request, api, counter, clock
         self.place = f"Service {request.namespace}/{request.route} on {api.cluster}"
-        self.writes: list[tuple[str, str, Mapping[str, Any]]] = []
 
     def run(self) -> Outcome:
         request = self.request
@@ -66,10 +65,10 @@ class _Replicas:
         url = engine_url(asked, service["spec"]["clusterIP"])
         way = check_verification(request.verify, (), url) if request.verify is not None else None
         before = self._shares(service)
-        if request.check_mode:
-            return self._end(plan, service, before, Verdict(Result.INCONCLUSIVE, ("check mode sends nothing",)), {})
         if failure := self._carry_out(plan):
             return self._end(plan, service, before, Verdict(Result.FAIL, (failure,)), {}, failed=True)
+        if request.check_mode:
+            return self._end(plan, service, before, Verdict(Result.INCONCLUSIVE, ("check mode sends nothing",)), {})
         if way is None or request.verify is None:
             return self._end(plan, service, before, Verdict(Result.INCONCLUSIVE, ("no requests were counted",)), {})
         pods = find_ready_pods(self.api, request.namespace, request.name)
@@ -135,10 +134,11 @@ class _Replicas:
             raise
 
     def _carry_out(self, plan: ReplicaPlan) -> str | None:
-        """Make the plan true, growing slots first; return why not."""
+        """Make the plan true, growing slots first; return why not. In check mode the server tries each patch."""
         for slot in plan.growing:
             self._scale(slot, plan.before[slot], plan.wanted[slot])
-        for slot in plan.growing if plan.selector is None else SLOTS:
+        awaited = plan.growing if plan.selector is None else SLOTS
+        for slot in () if self.request.check_mode else awaited:
             if failure := self._wait(slot, plan.wanted[slot]):
                 return failure
         if plan.selector is not None:
@@ -171,8 +171,9 @@ class _Replicas:
     def _merge(self, kind: str, name: str, found: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
         """Merge a change into what was read; False where it has changed since."""
         version = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        change = {"metadata": version, **change}
         try:
-            self.api.patch(kind, self.request.namespace, name, {"metadata": version, **change})
+            self.api.patch(kind, self.request.namespace, name, change, dry_run=self.request.check_mode)
         except ClusterError as error:
             if error.details.get("status") != 409:
                 raise

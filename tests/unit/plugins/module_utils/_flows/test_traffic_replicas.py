@@ -61,7 +61,11 @@ def test_the_growing_slot_comes_first_and_a_second_run_changes_nothing() -> None
 
 def test_check_mode_writes_nothing() -> None:
     cluster = make_release(4, 0)
-    assert (split(cluster, check_mode=True).changed, cluster.writes) == (True, [])
+    outcome = split(cluster, check_mode=True)
+    assert (outcome.changed, outcome.failure, cluster.writes) == (True, None, [])
+    cluster.denied.add(("patch", "Deployment"))
+    with pytest.raises(ClusterError, match="patch Deployment is forbidden"):
+        split(cluster, check_mode=True)
 
 
 def test_nothing_shrinks_before_the_other_slot_is_ready() -> None:
