@@ -224,6 +224,13 @@ def test_the_tail_of_many_values_is_kept_whole() -> None:
     assert POINTS_MAX - 25 <= len(points) <= POINTS_MAX
 
 
+def test_more_answers_than_are_drawn_are_said_to_be_thinned() -> None:
+    said = f"At most {POINTS_MAX} values of each are drawn, each with its exact share."
+    for count, is_thinned in ((POINTS_MAX, False), (POINTS_MAX + 1, True)):
+        html = page(client_result({"chat": [record(number) for number in range(count)]}))
+        assert (said in html) is is_thinned
+
+
 def test_a_long_run_makes_no_large_page() -> None:
     def long(ttft_ms: float) -> Sequence[Any]:
         return [record(number, ttft_ms + number % 97) for number in range(20_000)]
