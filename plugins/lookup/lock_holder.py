@@ -42,6 +42,7 @@ from ansible.plugins.lookup import LookupBase
 class LookupModule(LookupBase):
     """The name of this run."""
 
+    # Ansible calls it with terms and options, of which it has none.
     def run(self, terms: list[Any], variables: dict[str, Any] | None = None, **kwargs: Any) -> list[str]:  # noqa: ARG002
         """Return the name as the only item."""
         known = variables or {}

@@ -32,7 +32,7 @@ def arrival_times(load: OpenLoad, seed: str, trace_seconds: Sequence[float] = ()
         while True:
             yield number / load.rate_per_second
             number += 1
-    draw = random.Random(f"{seed}/arrivals")  # noqa: S311
+    draw = random.Random(f"{seed}/arrivals")  # noqa: S311 - repeatable, no secret
     highest = highest_rate(load)
     now = 0.0
     while True:

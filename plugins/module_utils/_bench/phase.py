@@ -199,7 +199,7 @@ class PhaseRun:
 
     async def _send_open(self, load: OpenLoad, items: Iterator[Item], trace_seconds: Sequence[float]) -> None:
         seed = f"{self._settings.workload.seed}/{self.phase.name}"
-        order = random.Random(f"{seed}/order")  # noqa: S311
+        order = random.Random(f"{seed}/order")  # noqa: S311 - repeatable, no secret
         self.stopped_by = "trace"
         for offset in arrival_times(load, seed, trace_seconds):
             if reason := self._limit_reached(self.phase.stop, offset):

@@ -54,17 +54,22 @@ def draw_length(lengths: Lengths, source: random.Random) -> int:
     return round(lengths.mean_tokens)
 
 
+def _source(seed: str) -> random.Random:
+    """Return draws that a seed repeats; no secret depends on them."""
+    return random.Random(seed)  # noqa: S311 - repeatable on purpose
+
+
 class Prompts:
     """Makes the requests of a run; ``entries`` are those of the workload's file, if it has one."""
 
     def __init__(self, workload: Workload, *, chat: bool, entries: Sequence[Entry] = ()) -> None:
         self._workload, self._chat, self._entries = workload, chat, entries
-        self._text = _Text(random.Random(f"{workload.seed}/text"))  # noqa: S311
+        self._text = _Text(_source(f"{workload.seed}/text"))
         self._shared: dict[str, bytes] = {}
 
     def items(self, phase: str) -> Iterator[Item]:
         """Yield requests without end. Phases ask differently, or the second would find the first in the cache."""
-        source = random.Random(f"{self._workload.seed}/{phase}")  # noqa: S311
+        source = _source(f"{self._workload.seed}/{phase}")
         entries = self._entries
         # The order of a trace is its meaning; of other files each phase begins at a place of its own.
         timed = bool(entries) and entries[0].time_seconds is not None
@@ -109,7 +114,7 @@ class Prompts:
     def _part(self, name: str, words: int) -> bytes:
         """Return a part that several requests share."""
         if name not in self._shared:
-            self._shared[name] = self._text.own(random.Random(f"{self._workload.seed}/{name}"), words)  # noqa: S311
+            self._shared[name] = self._text.own(_source(f"{self._workload.seed}/{name}"), words)
         return self._shared[name]
 
     def _wrap(self, quoted: bytes) -> bytes:
